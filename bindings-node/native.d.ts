@@ -22,16 +22,8 @@ export interface NativeFailure {
   userAction: string
 }
 
-/** Raw bytes of one image of a request. */
-export interface NativeImage {
-  /** Path of the parameter, such as `reference_image` or `arbitrary_frames[0].image`. */
-  name: string
-  /** PNG, JPEG or WebP. */
-  bytes: Uint8Array
-}
-
 /** Which functions the JavaScript host provides. */
-export interface NativeLent {
+export interface NativeHostFunctions {
   /** Whether it provides master keys. */
   masterKeys: boolean
   /** Whether it provides audit keys. */
@@ -40,8 +32,16 @@ export interface NativeLent {
   anchor: boolean
 }
 
+/** Raw bytes of one image of a request. */
+export interface NativeImage {
+  /** Path of the parameter, such as `reference_image` or `arbitrary_frames[0].image`. */
+  name: string
+  /** PNG, JPEG or WebP. */
+  bytes: Uint8Array
+}
+
 /**
- * A handle of a platform. Every method except `answer`, `unfollow`, `forget` and `release` answers by calling `reply` with the number
+ * A handle of a platform. Every method except `answer`, `unfollow`, `forget`, `endAnswer` and `release` calls `reply` with the number
  * `call`.
  */
 export declare class NativePlatform {
@@ -49,9 +49,9 @@ export declare class NativePlatform {
   constructor(reply: (call: number, failure: NativeFailure | null, value: string | Buffer | null) => void)
   /**
    * Opens the data folder. `settings` is JSON. `log` is called with each log record as JSON. `ask` is called with the number of a
-   * question to one of the functions in `lent`, and the answer is given by calling `answer` with this number. Answers null.
+   * question to one of the functions in `provided`, and the answer is given by calling `answer` with this number. Answers null.
    */
-  open(call: number, settings: string, log: ((record: string) => void) | null, ask: (question: number, what: string, checkpoint: string | null) => void, lent: NativeLent, clock?: NativeClock | undefined | null): void
+  open(call: number, settings: string, log: ((record: string) => void) | null, ask: (question: number, what: string, checkpoint: string | null) => void, provided: NativeHostFunctions, clock?: NativeClock | undefined | null): void
   /** Answers a question of `ask`: with the text of keys, with nothing if a checkpoint was stored, or with the class of the thrown error. */
   answer(question: number, text?: string | undefined | null, thrown?: string | undefined | null): void
   /** Answers the load of the lanes. */
@@ -91,11 +91,11 @@ export declare class NativePlatform {
   gallery(call: number, query: string): void
   /** Removes an ended task and its files. Answers null. */
   delete(call: number, task: string): void
-  /** Makes an administrative call by its name. `arguments` is JSON. Answers the answer of the call. */
+  /** Makes an administrative call by its name. `arguments` is JSON. Answers with the result of that call. */
   invoke(call: number, name: string, arguments: string): void
   /** Serves the HTTP API. From then on, `call` is the number of the server. Answers the address. */
   serve(call: number, address: string): void
-  /** Stops a server. Answers whether all its calls had ended by then. */
+  /** Stops a server. Answers whether all its calls ended before the deadline. */
   stopServer(call: number, server: number, deadlineMs: number): void
   /**
    * Answers how many milliseconds to wait for the next part of a request's body. `received` bytes have arrived in `elapsed_ms`, the

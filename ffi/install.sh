@@ -43,7 +43,7 @@ cp "$built/$file" "$prefix/lib/$shared.new" && mv -f "$prefix/lib/$shared.new" "
 ln -sf "$shared" "$prefix/lib/$soname"
 ln -sf "$soname" "$prefix/lib/$plain"
 
-# The static library is one object that shows only must_*, so a host may also link its own SQLite or Rust library.
+# On Linux the static library is one object that exposes only must_*, so a host may also link its own SQLite or Rust library.
 objcopy=${OBJCOPY:-objcopy}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

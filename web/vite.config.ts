@@ -5,7 +5,7 @@ import react from "@vitejs/plugin-react";
 import { loadEnv } from "vite";
 import { defineConfig } from "vitest/config";
 
-const calls = ["auth", "models", "generate", "status", "events", "tasks", "results", "preview", "gallery", "admin", "health"];
+const calls = ["studio", "auth", "models", "generate", "status", "events", "tasks", "results", "preview", "gallery", "admin", "health"];
 
 /** A server to develop against: `MUST_URL=http://127.0.0.1:8000 npm run dev`. */
 const server = (mode: string) => loadEnv(mode, ".", "MUST_")["MUST_URL"] ?? "http://127.0.0.1:8000";
@@ -19,7 +19,7 @@ export default defineConfig(({ mode }) => ({
     emptyOutDir: true,
     target: "es2022",
     modulePreload: false,
-    // An asset as a data URI would need a wider policy.
+    // Assets stay separate files: the core embeds them, and the policy allows data URIs only for images.
     assetsInlineLimit: 0,
     cssCodeSplit: false,
     sourcemap: false,

@@ -106,7 +106,7 @@ def load(url: str, connections: int, seconds: float, body: str = "", idempotency
 
 
 def phases(url: str, process: subprocess.Popen[Any], seconds: float) -> dict[str, Any]:
-    """Measures submissions and status reads with each number of connections, and the memory after them."""
+    """Measures status reads and submissions with each number of connections, and the memory after the status reads."""
     task = call(f"{url}/generate", PICTURE)["task_id"]
     load(f"{url}/status/{task}", 10, 1)
     status = {str(count): load(f"{url}/status/{task}", count, seconds) for count in CONNECTIONS}

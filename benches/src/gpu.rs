@@ -2,7 +2,7 @@
 //! the seconds of a step, the seconds of the rest, and the peak memory of the GPU.
 //!
 //! The time of a step is the difference of two generations with different numbers of steps, divided by the difference of
-//! these numbers. It includes GPU work that was still running when the call that started it returned.
+//! these numbers. It also includes GPU work that continues after the call that started the work has returned.
 
 use crate::Outcome;
 use crate::options::Options;

@@ -1,7 +1,7 @@
 //! One platform in a program that is part Rust, part C++, built by Cargo with the crate [`cxx`].
 //!
 //! Only one platform may have a data folder open, so the two halves of such a program share one. This crate makes C++'s
-//! `must::Platform` and `must::Task` types of cxx, to be named in the host's own bridges; passes a platform from either half
+//! `must::Platform` and `must::Task` usable as types in the host's own cxx bridges; passes a platform from either half
 //! to the other; and passes the code, the detail and the advice of errors, where cxx alone passes only a text.
 //!
 //! - **Platforms.** [`Platform::share`] makes a C++ object for the platform that Rust has, [`Platform::to_rust`] gives Rust the
@@ -31,10 +31,10 @@
 //! let id = bridge::draw(&shared, "a red circle").map_err(must_cxx::from_cpp)?;
 //! ```
 
-#![expect(unsafe_code, reason = "the border to C++; cxx checks that both sides mean the same")]
+#![expect(unsafe_code, reason = "the boundary to C++; cxx checks that both sides have the same signatures")]
 
-#[expect(unreachable_pub, reason = "the macro makes everything public; what the crate shows stands below")]
-#[expect(clippy::panic, reason = "the macro refuses a type without a destructor so, which neither of these is")]
+#[expect(unreachable_pub, reason = "the macro makes everything public; `pub use` below lists what the crate exports")]
+#[expect(clippy::panic, reason = "the macro panics for a type without a destructor; both types here have one")]
 mod bridge;
 mod error;
 mod platform;

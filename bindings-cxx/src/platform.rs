@@ -31,7 +31,7 @@ impl Platform {
         must_ffi::platform(ffi::handle_of(self).cast())
     }
 
-    /// The task with this id, for C++. Whether it exists shows when a member is called. Once this object is destroyed, its members
+    /// The task with this id, for C++. Members throw `task_not_found` if it is unknown. Once this platform object is destroyed, they
     /// throw `invalid_state`.
     ///
     /// # Errors
@@ -46,7 +46,7 @@ impl Platform {
 unsafe impl Send for Platform {}
 // SAFETY: as above.
 unsafe impl Sync for Platform {}
-// SAFETY: `must::Task` is such a handle and a text that does not change; the same holds of its const members.
+// SAFETY: `must::Task` holds such a handle and a constant id; any number of threads may call its const members at once.
 unsafe impl Send for Task {}
 // SAFETY: as above.
 unsafe impl Sync for Task {}

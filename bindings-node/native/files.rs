@@ -16,15 +16,15 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
         return Ok(fs::write(path, bytes)?);
     }
-    let (beside, mut file) = beside(path)?;
-    let written = file.write_all(bytes).and_then(|()| fs::rename(&beside, path));
+    let (part, mut file) = create_part_file(path)?;
+    let written = file.write_all(bytes).and_then(|()| fs::rename(&part, path));
     if written.is_err() {
-        drop(fs::remove_file(&beside));
+        drop(fs::remove_file(&part));
     }
     Ok(written?)
 }
 
-fn beside(path: &Path) -> Result<(PathBuf, fs::File)> {
+fn create_part_file(path: &Path) -> Result<(PathBuf, fs::File)> {
     let mut number = 0;
     loop {
         let mut name = path.as_os_str().to_owned();

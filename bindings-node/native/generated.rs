@@ -43,7 +43,7 @@ fn codes() -> String {
 
 fn limits() -> String {
     let most = must::media::ImageLimits::default().max_bytes;
-    format!("{HEAD}/** Bytes that the file of a picture may have. */\nexport const maxImageBytes = {most};\n")
+    format!("{HEAD}/** Largest size of an image file, in bytes. */\nexport const maxImageBytes = {most};\n")
 }
 
 fn quoted(text: &str) -> String {

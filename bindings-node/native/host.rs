@@ -26,7 +26,7 @@ type Reply = Result<SecretText, String>;
 
 /// Which functions the JavaScript host provides.
 #[napi(object)]
-pub struct NativeLent {
+pub struct NativeHostFunctions {
     /// Whether it provides master keys.
     pub master_keys: bool,
     /// Whether it provides audit keys.
@@ -84,15 +84,15 @@ impl HostFunctions {
     }
 
     /// The host for the core.
-    pub(crate) fn host(self: &Arc<Self>, lent: &NativeLent, clock: Option<&NativeClock>) -> Host {
+    pub(crate) fn host(self: &Arc<Self>, provided: &NativeHostFunctions, clock: Option<&NativeClock>) -> Host {
         let mut host = Host::default();
         let keys = |what| {
             let functions = Arc::clone(self);
             Arc::new(move || functions.answer(what, None)) as must::secrets::KeyCallback
         };
-        host.master_keys = lent.master_keys.then(|| keys("masterKeys"));
-        host.audit_keys = lent.audit_keys.then(|| keys("auditKeys"));
-        if lent.anchor {
+        host.master_keys = provided.master_keys.then(|| keys("masterKeys"));
+        host.audit_keys = provided.audit_keys.then(|| keys("auditKeys"));
+        if provided.anchor {
             let functions = Arc::clone(self);
             host.anchor = Some(Arc::new(move |note| functions.answer("anchor", Some(note.to_owned())).map(drop)));
         }

@@ -1,6 +1,6 @@
 //! The Node.js addon: converts, calls one method of [`must::Platform`], converts back.
 //!
-//! JavaScript numbers its calls. Every method here starts the work on another thread and returns at once; one function later receives the
+//! JavaScript numbers its calls. All but `release` leave slow work to other threads and return at once; one function later receives the
 //! answer with the call's number. The typed layer in `src/` makes promises from this. Environments (the main thread and each worker thread)
 //! share nothing: all state belongs to one [`NativePlatform`].
 
@@ -14,5 +14,5 @@ mod platform;
 mod generated;
 
 pub use bridge::NativeFailure;
-pub use host::{NativeClock, NativeLent};
+pub use host::{NativeClock, NativeHostFunctions};
 pub use platform::{NativeImage, NativePlatform};

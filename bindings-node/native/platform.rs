@@ -3,7 +3,7 @@
 use crate::bridge::{Answer, Bridge, LogArgs, LogBridge, ReplyArgs};
 use crate::driver::{Driver, EXIT_DEADLINE};
 use crate::files::write_whole;
-use crate::host::{AskArgs, HostFunctions, NativeClock, NativeLent};
+use crate::host::{AskArgs, HostFunctions, NativeClock, NativeHostFunctions};
 use must::secrets::SecretText;
 use must::{Error, GenerateRequest, Media, Platform, Settings, SubmitOptions, TaskQuery};
 use napi::bindgen_prelude::{Env, Function, Uint8Array};
@@ -21,7 +21,7 @@ pub struct NativeImage {
     pub bytes: Uint8Array,
 }
 
-/// A handle of a platform. Every method except `answer`, `unfollow`, `forget` and `release` answers by calling `reply` with the number
+/// A handle of a platform. Every method except `answer`, `unfollow`, `forget`, `endAnswer` and `release` calls `reply` with the number
 /// `call`.
 #[napi]
 pub struct NativePlatform {
@@ -52,7 +52,7 @@ impl NativePlatform {
     }
 
     /// Opens the data folder. `settings` is JSON. `log` is called with each log record as JSON. `ask` is called with the number of a
-    /// question to one of the functions in `lent`, and the answer is given by calling `answer` with this number. Answers null.
+    /// question to one of the functions in `provided`, and the answer is given by calling `answer` with this number. Answers null.
     #[napi]
     pub fn open(
         &self,
@@ -64,12 +64,12 @@ impl NativePlatform {
             AskArgs,
             (),
         >,
-        lent: NativeLent,
+        provided: NativeHostFunctions,
         clock: Option<&NativeClock>,
     ) -> napi::Result<()> {
         let log = log.as_ref().map(LogBridge::new).transpose()?;
         let functions = HostFunctions::new(&ask)?;
-        let host = functions.host(&lent, clock);
+        let host = functions.host(&provided, clock);
         self.driver.use_functions(functions);
         // Paths are fixed here and not on the thread that opens, because the program may change its folder meanwhile.
         let settings = Settings::from_json(&settings).and_then(Settings::with_fixed_paths);
@@ -227,7 +227,7 @@ impl NativePlatform {
         self.driver.call(call, move |platform| Answer::json(&platform.delete(&task)?));
     }
 
-    /// Makes an administrative call by its name. `arguments` is JSON. Answers the answer of the call.
+    /// Makes an administrative call by its name. `arguments` is JSON. Answers with the result of that call.
     #[napi]
     pub fn invoke(&self, call: u32, name: String, arguments: String) {
         self.driver.call(call, move |platform| Ok(Answer::Json(platform.call(&name, &arguments)?.expose().to_owned())));
@@ -239,7 +239,7 @@ impl NativePlatform {
         self.driver.serve(call, address);
     }
 
-    /// Stops a server. Answers whether all its calls had ended by then.
+    /// Stops a server. Answers whether all its calls ended before the deadline.
     #[napi]
     pub fn stop_server(&self, call: u32, server: u32, deadline_ms: f64) {
         self.driver.stop_server(call, server, milliseconds(deadline_ms));

@@ -1,6 +1,6 @@
 // Builds the package inside its repository: the addon with cargo, the TypeScript layer with tsc, both into dist/.
 //
-// npm runs this at every install beside a linked package, so it has to be quick when nothing has changed. cargo and tsc detect that
+// npm runs this at every install in a project with this package, so it has to be quick when nothing has changed. cargo and tsc detect that
 // themselves, and `cargo test -p xtask` checks that the addon uses the same compiled crates as the rest of the workspace.
 //
 // MUST_BUILD_PROFILE  cargo profile of the addon (default: release)

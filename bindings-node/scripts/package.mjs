@@ -1,5 +1,5 @@
 // Makes the packages to publish: FOLDER/must, which has no compiled code, and FOLDER/must-PLATFORM with the addon, the file LIBRARY that
-// cargo built for that platform. Each of the latter names its systems, and npm installs the one that fits. `cargo xtask package node` calls
+// cargo built for that platform. Each must-PLATFORM names its system, and npm installs the one that fits. `cargo xtask package node` calls
 // this after it has compiled src/ into dist/.
 //
 //   node scripts/package.mjs FOLDER LIBRARY PLATFORM      (such as linux-x64-gnu)

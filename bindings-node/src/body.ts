@@ -17,7 +17,7 @@ export interface Parsed {
 /** The members of a request that are read here. */
 type Request = Readable & { headers: Record<string, string | string[] | undefined> };
 
-/** A body. */
+/** The body of a request, and how it was read. */
 export interface Body {
   bytes: Uint8Array;
   /** Whether a parser has read it. Then it is no longer compressed and may have another length. */
@@ -66,7 +66,7 @@ const EMPTY_OBJECT = 8;
 const FIRST_CHECK_MS = 500;
 
 /**
- * Returns how many milliseconds to wait for more of a body. `bytes` have arrived, the first of them `began` and the last of them `last`
+ * Returns how many milliseconds to wait for more of a body. `bytes` have arrived; reading began `began` and the last bytes came `last`
  * milliseconds ago. Fails when the body arrives too slowly.
  */
 export type Pace = (bytes: number, began: number, last: number) => Promise<number>;
@@ -84,7 +84,7 @@ async function read(request: Readable, limit: number, pace: Pace): Promise<Buffe
     }
     return Buffer.concat(chunks);
   })();
-  // Its failure is ignored when the other promise has settled first.
+  // A failure of `whole` is ignored when `slow` has settled first.
   whole.catch(() => {});
   let timer: NodeJS.Timeout | undefined;
   let over = false;

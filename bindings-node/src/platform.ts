@@ -159,9 +159,9 @@ export class Platform implements AsyncDisposable {
     const calls = new Calls();
     open.add(calls);
     try {
-      const lent = { masterKeys: !!host.masterKeys, auditKeys: !!host.auditKeys, anchor: !!host.anchor };
+      const provided = { masterKeys: !!host.masterKeys, auditKeys: !!host.auditKeys, anchor: !!host.anchor };
       const ask = asker(calls.native, host);
-      await calls.start((call) => calls.native.open(call, json, log && logger(log), ask, lent, host.clock?.native));
+      await calls.start((call) => calls.native.open(call, json, log && logger(log), ask, provided, host.clock?.native));
       return new Platform(calls, settings.http?.maxBodyBytes ?? MAX_BODY_BYTES);
     } catch (error) {
       await end(calls, 0);

@@ -1,4 +1,4 @@
-/** Settings on their way into the native part: checked by the tables that are made of the core's settings, and named as the core does. */
+/** Encodes settings for the native part: checks them with tables generated from the core's settings and gives them the core's names. */
 
 import { validation } from "./errors";
 import { settingFields } from "./generated/settings";
@@ -7,7 +7,7 @@ import { kind } from "./images";
 import { isPlainObject, isSeconds, isText } from "./request";
 import type { LogRecord } from "./types";
 
-/** Settings by the names that they have here: the name in the core, and what a setting holds or the settings in it. */
+/** By a setting's name in this layer: its name in the core, and the kind of its value or the settings nested in it. */
 export interface SettingFields {
   readonly [name: string]: readonly [core: string, holds: Holds | SettingFields];
 }
@@ -16,7 +16,7 @@ type Holds = "flag" | "text" | "texts" | "count" | "seconds";
 
 type Log = (record: LogRecord) => void;
 
-/** Settings as JSON for the core, and what is no JSON beside them: the log function, what the host lends. */
+/** Settings as JSON for the core, and what JSON cannot hold: the log function and the host's functions. */
 export function encodeSettings(settings: unknown): { json: string; log: Log | null; host: Host } {
   if (!isPlainObject(settings)) throw validation(`the settings must be an object, not ${kind(settings)}`);
   const { log, host, ...others } = settings;

@@ -44,7 +44,7 @@ pub(crate) fn wait<T: Send>(
     }
 }
 
-/// Runs `call`, which cannot be cut into slices, on another thread, so that the main thread can stop waiting for it when a
+/// Runs `call`, which cannot be cut into slices. The main thread runs it on another thread and stops waiting for it when a
 /// signal handler raises. `abandoned` then receives the result.
 pub(crate) fn leave_on_signal<T: Send + 'static>(
     py: Python<'_>,

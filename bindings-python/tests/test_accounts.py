@@ -114,7 +114,7 @@ async def _add_with_asyncio(path: Path) -> None:
         assert account.error.code == "remote_failed"
 
 
-def test_the_same_for_asyncio(tmp_path: Path) -> None:
+def test_an_unreachable_worker_fails_its_account_with_asyncio(tmp_path: Path) -> None:
     import asyncio
 
     asyncio.run(_add_with_asyncio(tmp_path / "data"))

@@ -160,7 +160,7 @@ def test_invalid_hosts_are_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
-def test_a_platform_that_is_left_open_ends_with_its_host(tmp_path: Path) -> None:
+def test_a_process_exits_with_an_open_platform_that_has_a_host(tmp_path: Path) -> None:
     text = f"""
         import sys, must
         notes = []

@@ -96,7 +96,7 @@ def test_many_threads_wait_for_one_task(platform: must.Platform) -> None:
     assert {state.status for state in states} == {must.Status.DONE}
 
 
-def test_closing_ends_waits_and_every_later_call(tmp_path: Path) -> None:
+def test_closing_ends_waits_and_later_calls_are_refused(tmp_path: Path) -> None:
     platform = must.Platform(tmp_path, device="cpu")
     task = occupy(platform)
     waiting = threading.Event()

@@ -1,4 +1,4 @@
-//! Arguments, and the environment variables that replace them. Empty variables, as from `${X:-}` or an example file, count as not set.
+//! Arguments, and the environment variables that are used for missing ones. Empty variables, as from `${X:-}`, count as not set.
 //! Spaces and line breaks at the ends are removed. Yes and no can be written in the usual ways.
 
 use crate::args::Args;

@@ -98,7 +98,7 @@ impl At<'_> {
     }
 }
 
-/// Each command is written only once, so it has to do the same with every kind of connection.
+/// These commands run over every kind of connection, and have to do the same over each.
 fn keys_and_secrets(at: At) {
     let (ok, ok_with, fails) =
         (|it: &[&str]| at.ok(it), |it: &[&str], input: &str| at.ok_with(it, input), |it: &[&str]| at.fails(it));

@@ -26,7 +26,7 @@ const EVIL_NAME: &str = "ada\u{202e}gpj\u{2066}\u{2028}forged";
 fn program(data: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_must"));
     command.arg("--data").arg(data).args(arguments).env("USER", EVIL);
-    // A folder in which a folder of such a name can be made.
+    // `audit export` makes a folder with such a name, so run in the temporary folder.
     command.current_dir(data.parent().unwrap());
     command
 }

@@ -11,12 +11,12 @@
 mod descriptors;
 
 #[cfg(unix)]
-pub(crate) use descriptors::{Mark, is_marked, mark, mark_number, opening, process_id, unmark_number};
+pub(crate) use descriptors::{Mark, is_marked, mark, mark_number, process_id, unmark_number, without_fork};
 #[cfg(unix)]
 pub(crate) use std::os::fd::AsRawFd as Descriptor;
 
 #[cfg(not(unix))]
-pub(crate) use elsewhere::{Descriptor, Mark, mark, opening};
+pub(crate) use elsewhere::{Descriptor, Mark, mark, without_fork};
 #[cfg(not(unix))]
 pub(crate) use std::process::id as process_id;
 
@@ -33,7 +33,7 @@ mod elsewhere {
         Mark
     }
 
-    pub(crate) fn opening<T>(open: impl FnOnce() -> T) -> T {
+    pub(crate) fn without_fork<T>(open: impl FnOnce() -> T) -> T {
         open()
     }
 }

@@ -178,7 +178,7 @@ impl Drop for Sink {
     }
 }
 
-/// Returns the subscriber of the platform that this thread works for. A thread that it starts uses it too.
+/// Returns the subscriber of the platform that this thread works for. Pass it on to the threads that this thread starts.
 pub(crate) fn inherited() -> Option<Dispatch> {
     dispatcher::get_default(|dispatch| dispatch.is::<Collector>().then(|| dispatch.clone()))
 }

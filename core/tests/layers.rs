@@ -1,7 +1,7 @@
 //! Checks the layers of the library: which module may use which. The uses are read from the imports, including `pub use`.
 //!
-//! There is no dependency cycle between the modules of `core/src`. Inside a folder only the cycles are allowed that [`ALLOWED`]
-//! lists, each with a reason. `docs/architecture.md` shows the layers in the order of [`LAYERS`].
+//! There is no dependency cycle between the modules of `core/src`. Inside a folder a cycle is allowed only if [`ALLOWED`]
+//! lists it, with a reason. `docs/architecture.md` shows the layers in the order of [`LAYERS`].
 
 #![allow(
     clippy::unwrap_used,
@@ -39,7 +39,7 @@ struct Modules {
     reexports: BTreeMap<(String, String), String>,
 }
 
-/// The paths that one file names, each resolved as far as its first `crate`, `self` or `super`.
+/// The paths that one file names, as they are written there. `reexports` has those of `pub use`.
 #[derive(Default)]
 struct Paths {
     found: Vec<Vec<String>>,
@@ -120,8 +120,8 @@ impl VisitMut for Paths {
     }
 
     fn visit_item_use_mut(&mut self, item: &mut syn::ItemUse) {
-        let hands_on = !matches!(item.vis, syn::Visibility::Inherited);
-        Self::of_tree(&item.tree, &[], if hands_on { &mut self.reexports } else { &mut self.found });
+        let is_reexport = !matches!(item.vis, syn::Visibility::Inherited);
+        Self::of_tree(&item.tree, &[], if is_reexport { &mut self.reexports } else { &mut self.found });
     }
 
     fn visit_path_mut(&mut self, path: &mut syn::Path) {

@@ -185,7 +185,7 @@ class Worker:
         return asgi.App(self.platform)
 
     def give_up(self) -> None:
-        """Leave the folder to its new owner: stop at once, write nothing, and let Modal start another container."""
+        """Leave the folder to its new owner: close without committing the volume, and exit so that Modal starts another container."""
         with contextlib.suppress(Exception):
             self.platform.close(CLOSING)
         os._exit(1)

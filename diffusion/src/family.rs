@@ -22,7 +22,7 @@ pub struct Honours {
     pub lightings: &'static [&'static str],
 }
 
-/// The sampling settings of a catalog's model, used where the model's files do not specify them.
+/// The sampling settings of a catalog's model. They replace those in the model's files.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Sampling {
     /// Name of a sampler.

@@ -29,7 +29,7 @@ pub struct GivenFrame {
     pub index: u32,
     /// One frame of the requested size.
     pub image: Frames,
-    /// How firmly it is held: 1 as the model was trained, 0 not at all.
+    /// How strongly the clip keeps this frame: 1 as the model was trained, 0 not at all.
     pub strength: f64,
 }
 
@@ -38,14 +38,14 @@ pub struct GivenFrame {
 pub enum Start {
     /// Pure noise.
     Noise,
-    /// `img2img`: a picture with noise added to `strength` (0 keeps the picture, 1 ignores it).
+    /// `img2img`: a picture with added noise; `strength` sets how much (0 keeps the picture, 1 ignores it).
     Picture {
         /// One frame of the requested size.
         image: Frames,
         /// 0 to 1.
         strength: f64,
     },
-    /// A still clip in which every frame repeats the nearest given frame, with noise added to `strength` (0 keeps the clip, 1
+    /// A still clip in which every frame repeats the nearest given frame, with added noise; `strength` sets how much (0 keeps the clip, 1
     /// ignores it).
     Given {
         /// 0 to 1.

@@ -137,7 +137,7 @@ impl Standalone {
         self.checkpoint.needs(&request.into()).stretches.iter().map(need).collect()
     }
 
-    /// The most bytes that a request is said to hold, with the parts in memory that there is room for.
+    /// The largest number of bytes that a request is said to hold, with the parts in memory that there is room for.
     #[must_use]
     pub fn peak(&self, request: &StandaloneRequest) -> u64 {
         let needs = self.checkpoint.needs(&request.into());

@@ -315,8 +315,8 @@ typedef void (*must_log_fn)(void *user, int32_t level, const char *target, const
 typedef void (*must_destroy_fn)(void *user);
 
 /**
- * Gives keys in the form of a key file: one key a line, `VERSION BASE64` with 32 bytes in base64; the highest version seals and
- * signs, the others open and verify.
+ * Gives keys in the form of a key file: one key a line, `VERSION BASE64` with 32 bytes in base64; the highest version encrypts or
+ * signs, the others only decrypt or verify.
  *
  * Writes the text to `buffer`, which has room for `capacity` bytes and is wiped by the library afterwards, its length to
  * `*length_out`, and returns 0; any other value means that it has no keys. Called on the thread that opens the platform or
@@ -884,7 +884,7 @@ int32_t must_call(const must_platform_t *platform,
 /**
  * Serves the HTTP API of a platform at `address`, such as `127.0.0.1:8000`; port 0 takes a free one. Returns once it listens.
  *
- * `*server_out` receives a server that the caller frees with `must_server_free`. The server keeps the platform's memory; closing
+ * `*server_out` receives a server that the caller frees with `must_server_free`. The server keeps the platform in memory; closing
  * the platform makes its requests fail. Errors: `validation_error` for an invalid address, `dependency_unavailable` when it is
  * taken, `invalid_state`. Since 0.1.0.
  */
@@ -996,7 +996,7 @@ int32_t must_preview(const must_platform_t *platform,
                      must_error_t **error_out);
 
 /**
- * The frames of the result of a task that is done, as pixels: one of a picture, all of an MP4 clip, decoded from its file.
+ * The frames of the result of a task that is done, as pixels: one for a picture, all for an MP4 clip, decoded from its file.
  *
  * `*frames_out` receives a buffer that the caller frees with `must_buffer_free`: frame by frame, row by row without gaps, one
  * byte each for red, green and blue. `*width_out` and `*height_out` receive the size of a frame in pixels, so that there are
@@ -1012,7 +1012,7 @@ int32_t must_frames(const must_platform_t *platform,
                     must_error_t **error_out);
 
 /**
- * Bytes of a buffer, `must_buffer_size` of them and one NUL behind; NULL when the handle is not a live buffer.
+ * Bytes of a buffer, `must_buffer_size` of them, followed by one NUL; NULL when the handle is not a live buffer.
  * The buffer owns them; they are valid until `must_buffer_free`.
  *
  * Since 0.1.0.

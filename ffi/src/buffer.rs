@@ -101,7 +101,7 @@ pub unsafe extern "C" fn must_preview(
     unsafe { media(platform, id, id_len, ("preview_out", preview_out), error_out, Platform::preview) }
 }
 
-/// The frames of the result of a task that is done, as pixels: one of a picture, all of an MP4 clip, decoded from its file.
+/// The frames of the result of a task that is done, as pixels: one for a picture, all for an MP4 clip, decoded from its file.
 ///
 /// `*frames_out` receives a buffer that the caller frees with `must_buffer_free`: frame by frame, row by row without gaps, one
 /// byte each for red, green and blue. `*width_out` and `*height_out` receive the size of a frame in pixels, so that there are
@@ -154,7 +154,7 @@ unsafe fn media(
     }
 }
 
-/// Bytes of a buffer, `must_buffer_size` of them and one NUL behind; NULL when the handle is not a live buffer.
+/// Bytes of a buffer, `must_buffer_size` of them, followed by one NUL; NULL when the handle is not a live buffer.
 /// The buffer owns them; they are valid until `must_buffer_free`.
 ///
 /// Since 0.1.0.

@@ -141,7 +141,7 @@ pub(crate) fn timeout(milliseconds: i64) -> Result<Option<Duration>> {
         Ok(milliseconds) => Ok(Some(Duration::from_millis(milliseconds).min(LONGEST))),
         Err(_) if milliseconds == -1 => Ok(None),
         Err(_) => {
-            Err(argument(format!("timeout_ms is {milliseconds}; it is 0 or more, or -1 to wait as long as it takes")))
+            Err(argument(format!("timeout_ms is {milliseconds}; it must be 0 or more, or -1 to wait without limit")))
         }
     }
 }
@@ -150,7 +150,7 @@ pub(crate) fn timeout(milliseconds: i64) -> Result<Option<Duration>> {
 pub(crate) fn duration(name: &str, milliseconds: i64) -> Result<Duration> {
     u64::try_from(milliseconds)
         .map(|milliseconds| Duration::from_millis(milliseconds).min(LONGEST))
-        .map_err(|_| argument(format!("{name} is {milliseconds}; it is 0 or more")))
+        .map_err(|_| argument(format!("{name} is {milliseconds}; it must be 0 or more")))
 }
 
 /// A text that C can read to its NUL; NULs inside become U+FFFD.

@@ -109,7 +109,7 @@ unsafe impl Send for Watcher {}
 impl Watcher {
     /// Calls the callback with one event. Returns true when the host wants the next event.
     fn call(&self, event: must_event_t, task: *const must_task_t) -> bool {
-        // SAFETY: by the contract of `must_watch` the function may be called so until `destroy` is.
+        // SAFETY: by the contract of `must_watch` the function may be called until `destroy` is called.
         unsafe { (self.on_event)(self.user, event as i32, task) == 0 }
     }
 

@@ -88,7 +88,7 @@ impl Host {
 fn call_log(log: &Callback<OnLog>, record: &LogRecord) {
     let (target, message) = (c_text(&record.target), c_text(&record.message));
     let json = c_text(&serde_json::to_string(record).unwrap_or_default());
-    // SAFETY: by the contract of `must_host_set_log` the function may be called so until `destroy` is.
+    // SAFETY: by the contract of `must_host_set_log` the function may be called until `destroy` is called.
     unsafe { (log.function)(log.user, record.level as i32, target.as_ptr(), message.as_ptr(), json.as_ptr()) };
 }
 
@@ -97,7 +97,7 @@ fn keys(callback: Arc<Callback<GiveKeys>>) -> KeyCallback {
         // Wiped on drop, however the call ends.
         let mut buffer = Zeroizing::new(vec![0u8; KEYS_CAPACITY]);
         let mut length = 0;
-        // SAFETY: by the contract of the setter the function may be called so until `destroy` is; `buffer` has `KEYS_CAPACITY`
+        // SAFETY: by the contract of the setter the function may be called until `destroy` is called; `buffer` has `KEYS_CAPACITY`
         // bytes.
         let outcome =
             unsafe { (callback.function)(callback.user, buffer.as_mut_ptr().cast(), KEYS_CAPACITY, &raw mut length) };
@@ -113,7 +113,7 @@ fn keys(callback: Arc<Callback<GiveKeys>>) -> KeyCallback {
 fn anchor(callback: Arc<Callback<TakeCheckpoint>>) -> AnchorCallback {
     Arc::new(move |note| {
         let text = c_text(note);
-        // SAFETY: by the contract of the setter the function may be called so until `destroy` is.
+        // SAFETY: by the contract of the setter the function may be called until `destroy` is called.
         match unsafe { (callback.function)(callback.user, text.as_ptr(), note.len()) } {
             0 => Ok(()),
             outcome => Err(format!("its function returned {outcome}")),

@@ -26,7 +26,7 @@ pub(crate) struct HttpAnswer {
 
 /// Serves the HTTP API of a platform at `address`, such as `127.0.0.1:8000`; port 0 takes a free one. Returns once it listens.
 ///
-/// `*server_out` receives a server that the caller frees with `must_server_free`. The server keeps the platform's memory; closing
+/// `*server_out` receives a server that the caller frees with `must_server_free`. The server keeps the platform in memory; closing
 /// the platform makes its requests fail. Errors: `validation_error` for an invalid address, `dependency_unavailable` when it is
 /// taken, `invalid_state`. Since 0.1.0.
 ///

@@ -41,7 +41,7 @@ impl Logger {
     pub(crate) fn call(&self, record: &LogRecord) {
         let (target, message) = (c_text(&record.target), c_text(&record.message));
         let json = c_text(&serde_json::to_string(record).unwrap_or_default());
-        // SAFETY: by the contract of `must_platform_open_with_log` the function may be called so until `destroy` is.
+        // SAFETY: by the contract of `must_platform_open_with_log` the function may be called until `destroy` is called.
         unsafe { (self.on_log)(self.user, record.level as i32, target.as_ptr(), message.as_ptr(), json.as_ptr()) };
     }
 }

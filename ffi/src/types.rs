@@ -120,8 +120,8 @@ pub type must_log_fn = Option<
 /// Called once when the library no longer needs the user pointer it was given, as the last thing it does with it.
 pub type must_destroy_fn = Option<unsafe extern "C" fn(user: *mut c_void)>;
 
-/// Gives keys in the form of a key file: one key a line, `VERSION BASE64` with 32 bytes in base64; the highest version seals and
-/// signs, the others open and verify.
+/// Gives keys in the form of a key file: one key a line, `VERSION BASE64` with 32 bytes in base64; the highest version encrypts or
+/// signs, the others only decrypt or verify.
 ///
 /// Writes the text to `buffer`, which has room for `capacity` bytes and is wiped by the library afterwards, its length to
 /// `*length_out`, and returns 0; any other value means that it has no keys. Called on the thread that opens the platform or

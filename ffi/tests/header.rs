@@ -1,4 +1,4 @@
-//! `include/must.h` is what cbindgen and the table of error codes say. With `MUST_REGEN=1` the test rewrites it.
+//! `include/must.h` is what cbindgen and the table of error codes generate. With `MUST_REGEN=1` the test rewrites it.
 
 #![allow(
     clippy::unwrap_used,

@@ -2,7 +2,7 @@
 //
 //   node embed.mjs SERVER_URL ALLOWED_PORT API_KEY
 //
-// The server allows http://localhost:ALLOWED_PORT, which is another site than its own 127.0.0.1, with cookies. The site that is not allowed
+// The server is at 127.0.0.1. It allows the other site http://localhost:ALLOWED_PORT, also with cookies. The site that is not allowed
 // is at another port of localhost. Prints the results as one line of JSON.
 
 import { createServer } from "node:http";

@@ -1,6 +1,7 @@
 /* Tests of the C interface: every function, every kind of bad input, misuse of handles, processes, threads, memory.
  *
- *     must-c-test FOLDER CALLS [PART...]     parts: api bad handles processes load access host http pictures; all of them when none is named
+ *     must-c-test FOLDER CALLS [PART...]     CALLS: rounds of the part load; without parts, all of these run:
+ *                                            api bad handles processes load access host http pictures
  *     must-c-test FOLDER 0 disk              FOLDER is a disk of a few megabytes, and will be filled
  */
 #include "check.h"

@@ -19,7 +19,7 @@ static must::GenerateRequest from_picture(const std::string &name) {
 
 void test_pictures(const std::string &folder) {
   const char *tool = std::getenv("MUST_TEST_TOOL");
-  if (tool != nullptr && std::strcmp(tool, "valgrind") == 0) return;  // Decoding is tested without these tools.
+  if (tool != nullptr && std::strcmp(tool, "valgrind") == 0) return;  // Decoding is tested without valgrind.
   const must::Platform paused(must::Settings(folder + "/cpp-pictures").device("cpu").paused().queue_depth(1000));
   std::istringstream table(bytes_of("table.tsv"));
   int read = 0, refused = 0;

@@ -40,7 +40,7 @@ class Hold:
 
     def wait(self) -> None:
         """Wait until an exchange is held."""
-        assert self.reached.wait(PATIENCE), f"no {self.method} {self.path.pattern} was {self.point}"
+        assert self.reached.wait(PATIENCE), f"no {self.method} {self.path.pattern} reached the point {self.point}"
 
     def go(self) -> None:
         """Release the held exchanges and hold no more."""

@@ -17,7 +17,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "models"))
 
 import small
 from clips import probe
-from picture_cases import COUNTS, MODES, PROMPT, RED, SIDE, Parameters
+from picture_cases import CHANGES, MODES, PROMPT, RED, SIDE, Parameters
 
 EVERY_MODE = [(model, mode) for model, modes in MODES.items() for mode in modes]
 
@@ -67,7 +67,7 @@ def test_every_mode(studio: Server, model: str, mode: str) -> None:
     assert picture(studio, model, mode) == made, "the same seed gives the same bytes"
 
 
-@pytest.mark.parametrize(("model", "mode", "more"), COUNTS)
+@pytest.mark.parametrize(("model", "mode", "more"), CHANGES)
 def test_every_parameter_changes_the_result(studio: Server, model: str, mode: str, more: Parameters) -> None:
     assert picture(studio, model, mode, **more) != picture(studio, model, mode)
 

@@ -49,7 +49,7 @@ FLUX: list[tuple[str, Parameters]] = [
     ("txt2img", {"sampler": "flow-matching"}),
 ]
 
-COUNTS = (
+CHANGES = (
     [(model, *change) for model in MODES for change in EVERYWHERE]
     + [("pony", *change) for change in PONY]
     + [("flux", *change) for change in FLUX]

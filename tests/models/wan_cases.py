@@ -13,9 +13,10 @@ BLUE = disc(20, (50, 80, 220))
 GREEN = disc(32, (40, 180, 60))
 
 PROMPT = "a large red circle moving left on a white background"
+"""The prompt for the pictures, in the form of the tiny model's training data."""
 
 TRUE_SIZE: Parameters = {"width": SIDE, "height": SIDE}
-"""The prompt for the pictures, in the form of the tiny model's training data."""
+"""The size of the pictures, for requests whose frames are compared with them."""
 
 
 def given(index: int, image: bytes, **more: Any) -> Parameters:
@@ -32,7 +33,7 @@ MODES: dict[str, dict[str, Parameters]] = {
         "first_last_frame": BOTH,
         "arbitrary_frame": {
             "num_frames": 21,
-            # The last of them moves to 16.
+            # The frame 13 moves to 16, the nearest multiple of 8.
             "arbitrary_frames": [given(0, RED), given(8, BLUE), given(13, GREEN)],
         },
     },
@@ -66,7 +67,7 @@ ANISORA: list[tuple[str, Parameters]] = [
     ("arbitrary_frame", {"denoising_strength": 0.25}),
 ]
 
-COUNTS = [(model, *change) for model in MODES for change in EVERYWHERE] + [("anisora", *change) for change in ANISORA]
+CHANGES = [(model, *change) for model in MODES for change in EVERYWHERE] + [("anisora", *change) for change in ANISORA]
 """Parameters that change the result of the requests in `MODES`: the model, the mode and the parameters."""
 
 

@@ -129,7 +129,7 @@ def random_weights(models: Path) -> None:
 
 
 def trained_weights(models: Path) -> None:
-    """Write both models with the tiny model's weights, which have the shape of Wan 2.2 I2V. `anisora` has them twice."""
+    """Write both models with the tiny model's weights, which have the shape of Wan 2.2 I2V. `anisora` has two equal transformers."""
     for model in ("anisora", "phr00t"):
         shutil.copytree(TINY, models / model, ignore=shutil.ignore_patterns("model_index.json", "scheduler"))
     shutil.copytree(TINY / "transformer", models / "anisora" / "transformer_2")

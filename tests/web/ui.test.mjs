@@ -31,7 +31,7 @@ after(async () => {
   await ui?.stop();
 });
 
-/** A test whose page may report nothing but what is expected of it. */
+/** A test that fails if the page reports a problem that contains none of the texts in `expected`. */
 const quiet = (name, work, expected = []) =>
   test(name, async (context) => {
     page.problems.length = 0;

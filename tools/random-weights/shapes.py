@@ -1,7 +1,7 @@
 """Names and shapes of Wan's networks in full size, as in their original repositories and in ComfyUI's files.
 
 Each function yields `(name, shape, kind)`. `kind` decides the values of the tensor (see `values.py`): `weight` (a matrix or
-a convolution), `bias`, `gain` (of a norm), `modulation` and `embedding`.
+a convolution), `query`, `bias`, `gain` (of a norm), `modulation`, `embedding` and `token`.
 """
 
 TRANSFORMERS = {

@@ -118,7 +118,7 @@ class Values:
             scales = random.integers(16, 49, (BLOCKS, 16)) * random.choice([-1, 1], (BLOCKS, 16))
             block["scales"] = scales
             return block, math.sqrt(np.mean(scales**2.0)) * 64 / math.sqrt(12)
-        # Eight scales and eight offsets of six bits. Each offset is near the middle of the range of its scale.
+        # Eight scales and eight offsets of six bits. Each offset is near its scale, so that the decoded numbers centre on 0.
         scales = random.integers(24, 57, (BLOCKS, 8)).astype("u1")
         offsets = (scales + random.integers(-6, 7, scales.shape)).astype("u1")
         packed = block["scales"]

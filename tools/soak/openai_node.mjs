@@ -52,7 +52,7 @@ function program(server, url) {
     }
     tell("ended", server, { id, state: "done" });
     const content = Buffer.from(await (await client.videos.downloadContent(id)).arrayBuffer());
-    check(content.subarray(4, 8).toString() === "ftyp", "a clip is none");
+    check(content.subarray(4, 8).toString() === "ftyp", "a clip is not an MP4 file");
     tell("result", server, { id, sha256: createHash("sha256").update(content).digest("hex") });
     clips.push(id);
   }
@@ -72,7 +72,7 @@ function program(server, url) {
         response_format: "b64_json",
         steps: 4,
       });
-      check(made.data.length === 2 && made.data.every((image) => png(image.b64_json)), "a picture is none");
+      check(made.data.length === 2 && made.data.every((image) => png(image.b64_json)), "a picture is not a PNG file");
       picture = Buffer.from(made.data[0].b64_json, "base64");
     },
     async address() {
@@ -110,7 +110,7 @@ function program(server, url) {
       const file = (name) => toFile(picture, name, { type: "image/png" });
       const image = clips.length % 2 ? [await file("a.png"), await file("b.png")] : await file("a.png");
       const [edited] = (await client.images.edit({ image, prompt: "a blue circle", steps: 4 })).data;
-      check(png(edited.b64_json), "an edited picture is none");
+      check(png(edited.b64_json), "an edited picture is not a PNG file");
     },
     async clip() {
       const reference = picture && clips.length % 2 ? { input_reference: await toFile(picture, "a.png", { type: "image/png" }) } : {};

@@ -144,7 +144,7 @@ class Plain:
         """Follow a task by event streams, and reconnect when one is cut."""
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
-            began, last, how = time.time(), None, "it ended before its task"
+            began, last, how = time.time(), None, "the stream ended before its task"
             try:
                 with self.client.stream("GET", f"/events/{task.id}", timeout=httpx.Timeout(30, read=SILENCE)) as answer:
                     if answer.status_code != 200:
@@ -187,7 +187,7 @@ class Plain:
         self.ledger.result(task, asked, hashlib.sha256(whole.content).hexdigest())
         part = self.ask("GET", f"/results/{task.id}", (206,), headers={"Range": "bytes=10-19"})
         if part is not None and part.content != whole.content[10:20]:
-            self.ledger.fault("a part is not of its whole", f"{self.server} {task.id}")
+            self.ledger.fault("a byte range differs from the whole result", f"{self.server} {task.id}")
         self.ask("GET", f"/preview/{task.id}", (200,))
         self.ask("GET", f"/results/{task.id}", (304,), headers={"If-None-Match": whole.headers["etag"]})
 

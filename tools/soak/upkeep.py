@@ -75,7 +75,7 @@ class Commands:
                 self.ledger.fault("a command failed", repr(error))
 
     def give(self, name: str, words: list[str], url: str | None) -> dict[str, Any] | None:
-        """Run a command. Returns None when a restart explains its failure."""
+        """Run a command. Returns None when it failed; the ledger decides whether a restart explains the failure."""
         began = time.time()
         done = self.instances[name][0].command(*words, url=url)
         shown = " ".join(words[:1] if words[0] in ("generate", "smoke") else words[:2])

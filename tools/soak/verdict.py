@@ -1,4 +1,4 @@
-"""The checks at the end of a run, of every acknowledged task, of the logs and of memory over time, and the table of results."""
+"""The checks at the end of a run (every acknowledged task, the logs, memory over time) and the table of results."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def new_vae():
 
 @torch.no_grad()
 def start_as_picture_model(vae):
-    """Make a fresh model treat each frame alone, with a quiet posterior, so that training on pictures carries over."""
+    """Make a fresh model treat each frame alone, with a posterior of small variance, so that training on pictures carries over."""
     for name, module in vae.named_modules():
         if not isinstance(module, WanCausalConv3d):
             continue
@@ -210,7 +210,7 @@ def train(options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", required=True)
-    parser.add_argument("--refine", help="diffusers folder whose decoder to train on (default: everything, from nothing)")
+    parser.add_argument("--refine", help="diffusers folder whose decoder to train further (default: all layers, from scratch)")
     parser.add_argument("--minutes", type=float, default=25)
     parser.add_argument("--steps", type=int, help="instead of --minutes")
     parser.add_argument("--lr", type=float, default=1.5e-3)

@@ -1,4 +1,4 @@
-// Builds into a temporary folder and fails unless that is, byte for byte, the one that is committed.
+// Builds into a temporary folder and fails unless the result equals the committed core/web byte for byte.
 
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";

@@ -65,7 +65,7 @@ test("failures have the platform's text, and show when nothing or another server
   });
 });
 
-test("no call has a key, and cookies are sent only to the page's own origin", async () => {
+test("a call sends no key, and only through the client's own fetch", async () => {
   const { client, asked } = platform({ "GET /models": json({ models: [] }) });
   const seen = vi.spyOn(globalThis, "fetch");
   await client.json("/models");

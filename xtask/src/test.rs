@@ -84,7 +84,7 @@ pub fn list() -> Outcome {
     Ok(())
 }
 
-/// Returns the parts with these names, or all parts without names.
+/// Returns the parts with these names, or all parts if no names are given.
 fn chosen(names: &[&str]) -> Result<Vec<&'static Part>, String> {
     if names == [FAST_OPTION] {
         return Ok(FAST.iter().collect());
@@ -253,7 +253,7 @@ fn audit() -> Outcome {
     run(command("bash").arg("tests/audit/run.sh").arg(built("must")))
 }
 
-/// Files of tests beside each other, each in one process: most of the time they wait for a server.
+/// Runs two test files at a time, each in one process, because most of the time they wait for a server.
 const PYTEST: [&str; 6] = ["-m", "pytest", "-q", "--numprocesses=2", "--dist=loadfile", "--durations=5"];
 
 fn python() -> Outcome {
@@ -335,7 +335,7 @@ fn examples() -> Outcome {
         }
     }
     eprintln!(
-        "five languages and a program in two of them, the same {} bytes",
+        "programs in five languages, and one in two languages, made the same {} bytes",
         first.map_or(0, |(_, bytes)| bytes.len())
     );
     start_pages(&work, &prefix, &python)

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 /// Returns every crate that a package depends on, with the features that it is compiled with. Crates that macros use are
-/// left out, because cargo builds those separately for the compiler. `cargo tree` lists a crate that both use with the
+/// left out, because cargo builds those separately. If macros and other crates use the same crate, `cargo tree` lists it with the
 /// features of either, so such a crate is counted as one that macros use.
 fn features(package: &str) -> BTreeMap<String, BTreeSet<String>> {
     let output = Command::new(env!("CARGO"))

@@ -1,5 +1,5 @@
 /// @file
-/// Functions of the bridge of the crate must-cxx on must::Platform.
+/// Functions on must::Platform that the bridge of the crate must-cxx calls.
 #ifndef MUST_CXX_PLATFORM_HPP
 #define MUST_CXX_PLATFORM_HPP
 
@@ -12,7 +12,7 @@
 namespace must {
 namespace detail {
 
-/// An object that owns the handle. When this throws, the caller frees the handle; freeing it twice is an error without harm.
+/// An object that owns the handle. When this function throws, the caller frees the handle; freeing it a second time does no harm.
 [[nodiscard]] inline std::unique_ptr<Platform> adopted(must_platform_t *handle) {
   return std::make_unique<Platform>(Platform::adopt(handle));
 }

@@ -144,7 +144,7 @@ export class Auth {
 
   /**
    * Ends a session. The next call with it is refused. Ending it again changes nothing.
-   * @param id Id of the object of the call.
+   * @param id Id of the key, session, account or task that the call acts on.
    * @throws MustError `not_found`.
    */
   async revokeSession(id: string, options?: CallerOptions): Promise<void> {
@@ -198,7 +198,7 @@ export class Auth {
   /**
    * Revokes a key and every session that was opened with it, and returns the number of these sessions. The next call with any of them
    * is refused. Revoking it again changes nothing.
-   * @param id Id of the object of the call.
+   * @param id Id of the key, session, account or task that the call acts on.
    * @throws MustError `not_found`.
    */
   async revokeKey(id: string, options?: CallerOptions): Promise<EndedSessions> {
@@ -227,7 +227,7 @@ export class Admin {
 
   /**
    * Returns the state of an admin session. The id is that of the principal of an authorized admin request.
-   * @param id Id of the object of the call.
+   * @param id Id of the key, session, account or task that the call acts on.
    * @throws MustError `not_found`, `admin_session_expired`.
    */
   async sessionState(id: string, options?: CallerOptions): Promise<AdminSessionState> {
@@ -237,7 +237,7 @@ export class Admin {
 
   /**
    * Ends an admin session. The next call with it is refused. Ending it again changes nothing.
-   * @param id Id of the object of the call.
+   * @param id Id of the key, session, account or task that the call acts on.
    * @throws MustError `not_found`.
    */
   async revokeSession(id: string, options?: CallerOptions): Promise<void> {

@@ -166,7 +166,7 @@ export class Accounts {
 
   /**
    * Checks a disabled account and enables it. Its status is then `ready` or `failed`.
-   * @param id Id of the object of the call.
+   * @param id Id of the key, session, account or task that the call acts on.
    * @throws MustError `not_found`; `invalid_state` if the account is not disabled.
    */
   async enable(id: string, options?: CallerOptions): Promise<Account> {
@@ -176,7 +176,7 @@ export class Accounts {
 
   /**
    * Sends no more tasks to an account. Its unfinished tasks are still followed until they end.
-   * @param id Id of the object of the call.
+   * @param id Id of the key, session, account or task that the call acts on.
    * @throws MustError `not_found`; `invalid_state` if the account is already disabled.
    */
   async disable(id: string, options?: CallerOptions): Promise<Account> {
@@ -186,7 +186,7 @@ export class Accounts {
 
   /**
    * Asks the worker for its health once. The status of the account is then `ready` or `failed`.
-   * @param id Id of the object of the call.
+   * @param id Id of the key, session, account or task that the call acts on.
    * @throws MustError `not_found`; `invalid_state` if the account is disabled or being checked.
    */
   async health(id: string, options?: CallerOptions): Promise<Account> {
@@ -196,7 +196,7 @@ export class Accounts {
 
   /**
    * Deploys a workspace in the background. The status of the account is `checking` until the worker has been asked for its health.
-   * @param id Id of the object of the call.
+   * @param id Id of the key, session, account or task that the call acts on.
    * @throws MustError `not_found`; `validation_error` if the settings have no deploy command; `invalid_state` if the account is
    * disabled or being checked.
    */
@@ -216,7 +216,7 @@ export class Accounts {
 
   /**
    * Removes an account. Its unfinished tasks fail with `remote_failed`.
-   * @param id Id of the object of the call.
+   * @param id Id of the key, session, account or task that the call acts on.
    * @throws MustError `not_found`.
    */
   async remove(id: string, options?: CallerOptions): Promise<void> {

@@ -18,7 +18,7 @@ export interface ArbitraryFrame {
   strength?: number | undefined;
 }
 
-/** Parameters of the built-in catalog. `platform.models()` tells which model takes which, and their bounds. */
+/** Parameters of the built-in catalog. `platform.models()` tells which model takes which of them, and their bounds. */
 export interface Parameters {
   /** What to show. */
   prompt: string;

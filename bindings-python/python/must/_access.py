@@ -200,7 +200,7 @@ class AuthCalls:
         """Ends a session. The next call with it is refused. Ending it again changes nothing.
 
         Args:
-            id: Id of the object of the call.
+            id: Id of the key, session, account or task that the call acts on.
 
         Raises:
             MustError: `not_found`.
@@ -289,7 +289,7 @@ class AuthCalls:
         call with any of them is refused. Revoking it again changes nothing.
 
         Args:
-            id: Id of the object of the call.
+            id: Id of the key, session, account or task that the call acts on.
 
         Raises:
             MustError: `not_found`.
@@ -331,7 +331,7 @@ class AdminCalls:
         """Returns the state of an admin session. The id is that of the principal of an authorized admin request.
 
         Args:
-            id: Id of the object of the call.
+            id: Id of the key, session, account or task that the call acts on.
 
         Raises:
             MustError: `not_found`, `admin_session_expired`.
@@ -343,7 +343,7 @@ class AdminCalls:
         """Ends an admin session. The next call with it is refused. Ending it again changes nothing.
 
         Args:
-            id: Id of the object of the call.
+            id: Id of the key, session, account or task that the call acts on.
 
         Raises:
             MustError: `not_found`.

@@ -237,7 +237,7 @@ class AccountsCalls:
         """Checks a disabled account and enables it. Its status is then `ready` or `failed`.
 
         Args:
-            id: Id of the object of the call.
+            id: Id of the key, session, account or task that the call acts on.
 
         Raises:
             MustError: `not_found`; `invalid_state` if the account is not disabled.
@@ -249,7 +249,7 @@ class AccountsCalls:
         """Sends no more tasks to an account. Its unfinished tasks are still followed until they end.
 
         Args:
-            id: Id of the object of the call.
+            id: Id of the key, session, account or task that the call acts on.
 
         Raises:
             MustError: `not_found`; `invalid_state` if the account is already disabled.
@@ -261,7 +261,7 @@ class AccountsCalls:
         """Asks the worker for its health once. The status of the account is then `ready` or `failed`.
 
         Args:
-            id: Id of the object of the call.
+            id: Id of the key, session, account or task that the call acts on.
 
         Raises:
             MustError: `not_found`; `invalid_state` if the account is disabled or being checked.
@@ -274,7 +274,7 @@ class AccountsCalls:
         asked for its health.
 
         Args:
-            id: Id of the object of the call.
+            id: Id of the key, session, account or task that the call acts on.
 
         Raises:
             MustError: `not_found`; `validation_error` if the settings have no deploy command; `invalid_state` if
@@ -296,7 +296,7 @@ class AccountsCalls:
         """Removes an account. Its unfinished tasks fail with `remote_failed`.
 
         Args:
-            id: Id of the object of the call.
+            id: Id of the key, session, account or task that the call acts on.
 
         Raises:
             MustError: `not_found`.

@@ -25,7 +25,7 @@ def read_headers(headers: Iterable[tuple[str, str]], query: str, peer: str | Non
         "cookies": every("cookie"),
         "admin_header_keys": every("x-admin-key"),
         "query_admin_key_present": any(name.lower() in ADMIN_QUERY_NAMES for name, _ in pairs),
-        # Browsers send one. Two are joined, which matches no allowed origin.
+        # Browsers send one Origin header. Two are joined into a text that no allowed origin equals.
         "origin": ", ".join(origins) if origins else None,
         "peer": peer,
         "forwarded_for": every("x-forwarded-for"),

@@ -27,7 +27,7 @@ class ParameterItem(TypedDict):
     label: str
     """A short name for people."""
     below: NotRequired[str]
-    """The field's value must be below the value of this parameter."""
+    """Name of the parameter whose value the field's value must be below."""
     choices: NotRequired[list[str | float]]
     """The allowed values of a choice."""
     default: NotRequired[str | float]
@@ -57,7 +57,7 @@ class ParameterItem(TypedDict):
     step: NotRequired[float]
     """Distance between allowed values, counted from `minimum`."""
     visible_if: NotRequired[dict[str, list[str | float]]]
-    """When it may be given: under this rule, or always without one."""
+    """The rule under which it may be given. Without a rule, it may always be given."""
 
 
 class ParameterSchema(TypedDict):
@@ -96,7 +96,7 @@ class ParameterSchema(TypedDict):
     step: NotRequired[float]
     """Distance between allowed values, counted from `minimum`."""
     visible_if: NotRequired[dict[str, list[str | float]]]
-    """When it may be given: under this rule, or always without one."""
+    """The rule under which it may be given. Without a rule, it may always be given."""
 
 
 class Model(TypedDict):

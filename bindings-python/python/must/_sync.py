@@ -184,7 +184,7 @@ class Platform:
         """Copy the data folder into a new or empty folder while the platform works, and check the copy.
 
         To restore, open the folder as a data folder, with the key files, which are not in it. The folder appears under
-        its name once it is complete, and not at all when this fails. Use this, not a second SQLite library on the
+        its name once it is complete, and not at all if the call fails. Use this, not a second SQLite library on the
         database.
 
         >>> copy = platform.backup("copy")

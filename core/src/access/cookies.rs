@@ -1,7 +1,7 @@
 //! Chooses the cookie that carries a session when several platforms share the cookies of one browser.
 //!
 //! Cookies do not depend on the port, and programs at the same path share them: two platforms on one host would overwrite each
-//! other's session. So a platform checks the request's cookies before it sets one. It uses the plain name of the specification
+//! other's session. So a platform checks the request's cookies before it sets one. It uses the plain name, such as `gg_session`,
 //! while that cookie is absent or holds its own session. If the cookie holds a session of another platform, it adds a suffix of its
 //! own to the name, such as `gg_session_1f0c9a3e`, and keeps that name for this browser. A suffix from the settings is always used.
 //! Invariants: a cookie with the platform's own suffix decides alone; of several session cookies with one name, those of
@@ -15,7 +15,7 @@ use super::{Access, store, token};
 use crate::audit::hex;
 use crate::error::{ErrorCode, Result};
 
-/// Most different sessions in cookies of one name that are checked.
+/// Largest number of different sessions in cookies of one name that are checked.
 const MOST: usize = 8;
 
 /// Separates the hash that names a platform from the hashes of credentials under the same pepper.

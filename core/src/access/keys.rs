@@ -20,7 +20,7 @@ use std::time::Duration;
 /// The longest life of an API key, and its default.
 pub const KEY_LIFE: Duration = Duration::from_secs(90 * 24 * 3600);
 
-/// Most characters of a name.
+/// Largest number of characters of a name.
 const LONGEST_NAME: usize = 64;
 
 /// Whether a key can be used.

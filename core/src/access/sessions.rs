@@ -33,7 +33,7 @@ const WRITE_EVERY_MS: i64 = 60_000;
 /// How long an ended session is remembered, so that it is reported as expired instead of unknown.
 const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// Most admin sessions in memory; beyond that, idle ones are removed.
+/// Largest number of admin sessions in memory; beyond that, idle ones are removed.
 const MOST_ACTIVE: usize = 1024;
 
 /// A new session. The token is shown only once.

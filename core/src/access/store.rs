@@ -17,7 +17,7 @@ pub(crate) const KEY_NUMBER_MIGRATION: Migration = Migration {
 pub(crate) const KEY_OWNER_MIGRATION: Migration =
     Migration { name: "access_key_owner", sql: include_str!("key_owner.sql") };
 
-/// Most expired rows that one change also deletes.
+/// Largest number of expired rows that one change also deletes.
 const SWEEP: u32 = 64;
 
 /// An API key as it is stored.
@@ -134,7 +134,7 @@ pub(super) fn end_credentials_of_other_peppers(
     Ok((keys, sessions))
 }
 
-/// Whether there are valid keys or sessions whose pepper is not in `peppers`.
+/// Whether there are keys that were not revoked, or sessions that were not ended, whose pepper is not in `peppers`.
 pub(super) fn has_credentials_of_other_peppers(connection: &Connection, peppers: &str) -> Result<bool> {
     let mut statement = connection.prepare_cached(
         "SELECT 1 FROM access_key WHERE revoked_at IS NULL AND pepper NOT IN (SELECT value FROM json_each(?1))
@@ -207,7 +207,7 @@ pub(super) fn add_hits(connection: &Connection, buckets: &[Bucket], now: i64) ->
     for bucket in buckets {
         insert.execute(params![bucket.window as u8, bucket.of, now])?;
     }
-    // Later times than the present were written before a clock was set back.
+    // Times in the future were written before the clock was set back.
     connection
         .prepare_cached(
             "DELETE FROM access_hit WHERE id IN (SELECT id FROM access_hit WHERE at <= ? OR at > ? LIMIT ?)",

@@ -27,7 +27,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Most separate windows; beyond that, all new callers of one kind share one.
+/// Largest number of separate windows; beyond that, all new callers of one kind share one.
 const MOST_BUCKETS: usize = 100_000;
 
 /// The bucket that callers share beyond the maximum. No network and, in practice, no hash has this value.

@@ -12,10 +12,10 @@ use std::collections::BTreeMap;
 /// `signed`.
 const VERSION: u32 = 2;
 
-/// Most bytes of a leaf: entry bundles have 16 bits for the length.
+/// Largest number of bytes of a leaf: entry bundles have 16 bits for the length.
 const LARGEST_LEAF: usize = 65_535;
 
-/// Most characters of each text of an event; longer ones are cut, so that a caller's input cannot make an event fail.
+/// Largest number of characters of each text of an event; longer ones are cut, so that a caller's input cannot make an event fail.
 const LONGEST_TEXT: usize = 512;
 
 /// The outcome of the action that an event records.

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// Most events on a page.
+/// Largest number of events on a page.
 const LARGEST_PAGE: u32 = 1000;
 
 /// Proves that an event is in the log to somebody who has only the verifier key.

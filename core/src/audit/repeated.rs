@@ -8,7 +8,7 @@ use std::collections::HashMap;
 /// How long refusals of one kind are counted together, in milliseconds.
 const WINDOW_MS: i64 = 60_000;
 
-/// Most kinds that are counted separately; all further kinds are counted together.
+/// Largest number of kinds that are counted separately; all further kinds are counted together.
 const MOST_KINDS: usize = 1024;
 
 /// Refusals with the same actor, source, action and target.

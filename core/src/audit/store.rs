@@ -141,7 +141,7 @@ fn signed_before(connection: &Connection, size: u64) -> Result<u64> {
     Ok(found.map_or(0, |size| size as u64))
 }
 
-/// Removes the checkpoints of more than `size` events, which are gone. Returns how many.
+/// Removes the checkpoints of more than `size` events, because the later events are gone. Returns how many it removed.
 pub(super) fn remove_checkpoints_beyond(connection: &Connection, size: u64) -> Result<usize> {
     Ok(connection.execute("DELETE FROM audit_checkpoint WHERE size > ?", [size as i64])?)
 }
@@ -158,7 +158,7 @@ pub(super) fn largest_checkpoint(connection: &Connection) -> Result<Option<u64>>
 
 fn size_of(connection: &Connection, sql: &'static str) -> Result<Option<u64>> {
     let size: Option<i64> = connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
-    // A negative size was written by hand; 0 is just as wrong.
+    // No checkpoint has a size below 1. A negative size becomes 0, which the check also reports.
     Ok(size.map(|size| u64::try_from(size).unwrap_or(0)))
 }
 

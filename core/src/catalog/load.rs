@@ -60,7 +60,7 @@ pub struct Model {
     pub weight_class: WeightClass,
     /// Where its weights come from.
     pub weights: Weights,
-    /// How it is sampled, unless its files say otherwise.
+    /// Sampling settings. They replace those in its files.
     pub sampling: Sampling,
     /// Its parameters, in the order in which people should see them.
     pub parameters: Vec<(String, Parameter)>,
@@ -76,7 +76,7 @@ pub enum WeightClass {
     Heavy,
 }
 
-/// How a model is sampled: what its files do not say or cannot tell.
+/// How a model is sampled. A value that is set here replaces the one in the files of the model.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sampling {
@@ -246,7 +246,7 @@ fn build(raw: RawModel, shared: &Map<String, Value>) -> Result<Model> {
             };
             if !known {
                 return Err(invalid(format!(
-                    "{id}.{name}: a rule names {subject} with values that this model does not have"
+                    "{id}.{name}: a rule depends on {subject}, but this model has no such parameter or mode"
                 )));
             }
         }
@@ -278,10 +278,10 @@ fn merge(shared: Option<&Value>, own: Value) -> std::result::Result<Parameter, S
 
 fn check_rules(name: &str, parameter: &Parameter) -> std::result::Result<(), String> {
     if parameter.kind == Kind::Choice && parameter.choices.is_empty() {
-        return Err("a choice needs choices".to_owned());
+        return Err("a parameter of the type choice needs the field choices".to_owned());
     }
     if (parameter.kind == Kind::Frames) != parameter.item.is_some() {
-        return Err("a list of frames needs an item, and no other kind may have one".to_owned());
+        return Err("a parameter of the type frames needs the field item, and no other type may have it".to_owned());
     }
     if parameter.locked && parameter.default.is_none() {
         return Err("a locked parameter needs a default".to_owned());

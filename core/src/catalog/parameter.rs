@@ -94,7 +94,7 @@ pub struct Parameter {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<TextOrNumber>")]
     pub recommended: Option<Value>,
-    /// When it may be given: under this rule, or always without one.
+    /// The rule under which it may be given. Without a rule, it may always be given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<BTreeMap<String, Vec<TextOrNumber>>>")]
     pub visible_if: Option<Rule>,
@@ -111,7 +111,7 @@ pub struct Parameter {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "ParameterItem")]
 pub struct Item {
-    /// The field's value must be below the value of this parameter.
+    /// Name of the parameter whose value the field's value must be below.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub below: Option<String>,
     /// All other rules.

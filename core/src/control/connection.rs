@@ -55,7 +55,7 @@ enum Target {
 
 impl Connection {
     /// Connects to the platform of the data folder in these settings. If a process has it open, calls go to that one; otherwise the
-    /// first call opens a platform with these settings, until the connection is closed. The audit log names `caller` for every call.
+    /// first call opens a platform with these settings, and `close` closes it. The audit log names `caller` for every call.
     #[must_use]
     pub fn in_folder(settings: Settings, caller: Caller) -> Self {
         Self { caller, target: Target::Folder { settings: Box::new(settings), own: Mutex::new(None) } }

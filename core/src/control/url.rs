@@ -20,7 +20,7 @@ const SILENCE: Duration = Duration::from_secs(600);
 /// How long ending the session may take.
 const CLOSE_TIME: Duration = Duration::from_secs(5);
 
-/// Most bytes of an answer, which may contain a clip.
+/// Largest number of bytes of an answer, which may contain a clip.
 const LARGEST_ANSWER: usize = 1 << 30;
 
 /// An admin session at a URL.
@@ -62,7 +62,7 @@ impl UrlSession {
             .get(SET_COOKIE)
             .and_then(|value| value.to_str().ok()?.split(';').next())
             .and_then(|pair| HeaderValue::from_str(pair.trim()).ok())
-            .ok_or_else(|| not_must(&base, "it starts no session"))?;
+            .ok_or_else(|| not_a_platform(&base, "it starts no session"))?;
         cookie.set_sensitive(true);
         Ok(Self { runtime, client, base, cookie })
     }
@@ -82,7 +82,7 @@ impl UrlSession {
         let text = std::str::from_utf8(&answer)
             .ok()
             .filter(|text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok());
-        text.map(SecretText::new).ok_or_else(|| not_must(&self.base, "its answer is not JSON"))
+        text.map(SecretText::new).ok_or_else(|| not_a_platform(&self.base, "its answer is not JSON"))
     }
 
     /// Ends the session. If this fails, the session expires by itself.
@@ -132,10 +132,10 @@ async fn success(base: &str, mut response: Response) -> Result<Response> {
             None => Error::new(code, failure.detail).with_action(failure.user_action),
         },
         (None, Some(to)) if status.is_redirection() => {
-            not_must(base, &format!("it answers {status} with a redirect to {to}, which is not followed"))
+            not_a_platform(base, &format!("it answers {status} with a redirect to {to}, which is not followed"))
                 .with_action("Give the address that the platform itself is served at.")
         }
-        (None, _) => not_must(base, &format!("it answers {status}")),
+        (None, _) => not_a_platform(base, &format!("it answers {status}")),
     })
 }
 
@@ -143,7 +143,7 @@ async fn whole(base: &str, response: &mut Response) -> Result<Zeroizing<Vec<u8>>
     let mut body = Zeroizing::new(Vec::new());
     while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(base, &error))? {
         if body.len() + chunk.len() > LARGEST_ANSWER {
-            return Err(not_must(base, &format!("its answer is larger than {LARGEST_ANSWER} bytes")));
+            return Err(not_a_platform(base, &format!("its answer is larger than {LARGEST_ANSWER} bytes")));
         }
         body.extend_from_slice(&chunk);
     }
@@ -160,7 +160,7 @@ fn unreachable(base: &str, error: &reqwest::Error) -> Error {
         .with_action("Start the platform, or correct its address.")
 }
 
-fn not_must(base: &str, why: &str) -> Error {
+fn not_a_platform(base: &str, why: &str) -> Error {
     Error::new(ErrorCode::RemoteFailed, format!("{base} does not answer like a platform: {why}"))
         .with_action("Check the address: with /health added, it must give the platform's health.")
 }

@@ -5,8 +5,8 @@ use std::os::fd::{AsRawFd, IntoRawFd as _, RawFd};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
-/// Most descriptors that can be marked: as many as Linux allows a process by default. Pages of the table that are never written take
-/// no memory.
+/// Largest number of descriptors that can be marked: as many as Linux allows a process by default. Pages of the table that are never
+/// written take no memory.
 const MOST: usize = 1 << 20;
 
 /// One bit for each descriptor.
@@ -18,7 +18,7 @@ static USED: AtomicUsize = AtomicUsize::new(0);
 /// The descriptor of `/dev/null`, which replaces marked descriptors in a child.
 static DEV_NULL: AtomicI32 = AtomicI32::new(-1);
 
-/// Whether a descriptor is being opened and has no mark yet. Also held during a `fork`.
+/// A spin lock. It is held while descriptors and their marks change together, and during a `fork`.
 static OPENING: AtomicBool = AtomicBool::new(false);
 
 /// The id of this process. It is 0 until it is first needed, and again in a child.
@@ -37,7 +37,7 @@ pub(crate) fn process_id() -> u32 {
     id
 }
 
-/// The mark of a descriptor, which dropping this removes. Drop it before the descriptor is closed: a struct that owns both lists
+/// The mark of a descriptor. Dropping it removes the mark. Drop it before the descriptor is closed: a struct that owns both lists
 /// the mark first.
 #[derive(Debug)]
 pub(crate) struct Mark(RawFd);
@@ -55,9 +55,9 @@ pub(crate) fn mark(descriptor: &impl AsRawFd) -> Mark {
     Mark(number)
 }
 
-/// Opens something so that it can be marked before any `fork`: a child made in between would keep the unmarked descriptor. `open`
-/// must be short, must do the marking, and must not call this function.
-pub(crate) fn opening<T>(open: impl FnOnce() -> T) -> T {
+/// Runs `open` while no `fork` can happen: a child made between opening and marking would keep the unmarked descriptor. `open`
+/// must be short, must also do the marking if it opens a file, and must not call this function.
+pub(crate) fn without_fork<T>(open: impl FnOnce() -> T) -> T {
     struct Held;
     impl Drop for Held {
         fn drop(&mut self) {
@@ -178,7 +178,7 @@ mod tests {
         let file = tempfile::tempfile().unwrap();
         let number = file.as_raw_fd();
         assert!(!is_marked(number));
-        let held = opening(|| mark(&file));
+        let held = without_fork(|| mark(&file));
         assert!(is_marked(number) && DEV_NULL.load(Ordering::SeqCst) >= 0);
         drop(held);
         assert!(!is_marked(number));

@@ -13,7 +13,7 @@ use http_body_util::BodyExt as _;
 use std::io::Read;
 use std::time::{Duration, Instant};
 
-/// Most bytes of a refused body that are read.
+/// Largest number of bytes of a refused body that are read.
 const MOST_DRAINED: usize = 64 << 20;
 
 /// How long reading a refused body may take in all, and how long to wait for its next piece.
@@ -76,7 +76,7 @@ impl ContentCoding {
         };
         let decompressed = decompressed.map_err(|_| {
             let name = if self == Self::Gzip { "gzip" } else { "deflate" };
-            Error::validation(format!("the body is not whole {name}, as its Content-Encoding says"))
+            Error::validation(format!("the Content-Encoding is {name}, but the body is not complete {name} data"))
                 .with_action("Compress the body again, or send it uncompressed, without a Content-Encoding.")
         })?;
         if decompressed.len() > limit { Err(too_large(limit)) } else { Ok(Bytes::from(decompressed)) }

@@ -21,10 +21,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tower::ServiceExt as _;
 
-/// Most bytes of a request's headers.
+/// Largest number of bytes of a request's headers.
 const HEADER_BYTES: usize = 16 << 10;
 
-/// Most header lines of a request.
+/// Largest number of header lines of a request.
 const HEADER_LINES: usize = 100;
 
 /// How long the server waits before accepting again, after the system had no free socket.
@@ -88,7 +88,7 @@ impl Server {
         };
         // A child made by `fork` must not keep the port after this process ends.
         let (mark, listener) =
-            fork::opening(|| std::net::TcpListener::bind(first).map(|listener| (fork::mark(&listener), listener)))
+            fork::without_fork(|| std::net::TcpListener::bind(first).map(|listener| (fork::mark(&listener), listener)))
                 .map_err(taken)?;
         listener.set_nonblocking(true).map_err(taken)?;
         let address = listener.local_addr()?;

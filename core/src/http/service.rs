@@ -20,10 +20,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tower::ServiceExt as _;
 
-/// Number of threads for blocking calls.
+/// Largest number of threads for blocking calls.
 const MOST_THREADS: usize = 512;
 
-/// Most chunks of an answer that wait to be taken.
+/// Largest number of chunks of an answer that wait to be taken.
 const CHUNKS_AHEAD: usize = 4;
 
 /// The HTTP API of a platform without a socket: a request goes in, an answer comes out.
@@ -65,7 +65,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Returns the next piece of the body without blocking a thread, on any executor; `None` at its end. Dropping the answer ends it.
+    /// Returns the next piece of the body on any executor, without blocking; `None` at its end. Dropping the answer ends the call.
     pub async fn chunk(&mut self) -> Option<Bytes> {
         self.chunks.recv().await
     }
@@ -217,12 +217,13 @@ impl HttpService {
         Ok(Answer { status: parts.status.as_u16(), headers, chunks })
     }
 
-    /// [`HttpService::handle`] on this thread.
+    /// Like [`HttpService::handle`], but blocks this thread until the answer begins.
     ///
     /// # Errors
     /// As [`HttpService::handle`].
     pub fn wait_handle(&self, request: Request<Bytes>, peer: Option<IpAddr>) -> Result<Answer> {
-        thread::block_on(self.handle(request, peer), None).unwrap_or_else(|| Err(Error::internal("no time is set")))
+        thread::block_on(self.handle(request, peer), None)
+            .unwrap_or_else(|| Err(Error::internal("the wait ended early")))
     }
 }
 

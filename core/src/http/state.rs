@@ -16,11 +16,11 @@ use tracing::Span;
 /// A body up to this size is read before access is checked, so that one thread does both, and it is parsed on the same thread.
 pub(super) const SMALL_BODY: u64 = 64 << 10;
 
-/// Most calls that wait for a worker's check at the same time; the other threads for blocking calls stay free for other calls.
+/// Largest number of calls that wait for a worker's check at the same time; the other threads for blocking calls stay free for other calls.
 /// Submissions, and calls that wait for a task or for a place in the queue, need none of these threads and are not counted.
 const MOST_CHECKS: usize = 96;
 
-/// Most calls that wait for a worker to send or delete a file.
+/// Largest number of calls that wait for a worker to send or delete a file.
 const MOST_PROXIED: usize = 96;
 
 /// The state that every call uses.

@@ -1,4 +1,4 @@
-//! The HTTP API in process: every route by its access, the shape of failures, and the document against the committed one.
+//! Tests of the HTTP API in process: the credential of each route, the form of failures, and the OpenAPI document.
 
 mod administration;
 mod keys;

@@ -86,7 +86,7 @@ impl KeyRing {
 
     /// Parses the text form.
     pub(crate) fn parse(text: &str) -> Result<Self> {
-        let wrong = || missing("a key is not 32 bytes in base64, with or without a version before it");
+        let wrong = || missing("the keys must be lines of 32 bytes in base64, each optionally after its version");
         let mut keys = BTreeMap::new();
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
         for line in lines {
@@ -136,7 +136,7 @@ pub(crate) fn add_version(path: &Path) -> Result<()> {
     lines.push_str(&format!("{next} {}\n", BASE64.encode(random_key()?.as_slice())));
     replace(path, &lines).map_err(|error| {
         missing(format!("the key file {} cannot be written: {error}", path.display())).with_action(format!(
-            "Add a line with version {next} and 32 random bytes in base64 to it in the place that the file comes from, keep the other lines, and rotate again."
+            "In the place that the file comes from, add a line with version {next} and 32 random bytes in base64, keep the other lines, and rotate again."
         ))
     })
 }

@@ -73,7 +73,7 @@ impl<'de> serde::Deserialize<'de> for SecretText {
         String::deserialize(deserializer).map(Self::new).map_err(|error| {
             // The parser's own message would quote the value that it found; in a missing field there is nothing to quote.
             let missing = error.to_string().starts_with("missing field");
-            if missing { error } else { serde::de::Error::custom("a secret is a text") }
+            if missing { error } else { serde::de::Error::custom("a secret must be a text") }
         })
     }
 }

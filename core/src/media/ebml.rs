@@ -1,4 +1,4 @@
-//! WebM boxes (Matroska, RFC 9559): only those that one video track needs.
+//! WebM elements (Matroska, RFC 9559): only those that one video track needs.
 //!
 //! Written here because the common muxer makes random track ids and reseeds the host's `rand`, and a file must depend only on
 //! its frames. Invariants: every element has a known size, the cue index comes before the data, ids are fixed.

@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::ImageLimits;
 
-/// Most characters of a path that an error shows.
+/// Largest number of characters of a path that an error shows.
 const SHOWN: usize = 120;
 
 /// Reads the bytes of a picture's file, at most as many as [`ImageLimits`] allow. The contents are not checked here.

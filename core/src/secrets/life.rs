@@ -293,7 +293,10 @@ impl Vault {
             }
         }
         if environment != self.environment {
-            return refused(format!("the provider token is not for {}, where this platform runs", self.environment));
+            return refused(format!(
+                "the provider token is not for the environment {} of this platform",
+                self.environment
+            ));
         }
         Ok(())
     }

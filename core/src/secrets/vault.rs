@@ -146,7 +146,7 @@ impl Vault {
 
     /// Records when a key of 32 random bytes was first seen, and returns that time.
     pub(super) fn note_key(&self, name: &str, key: &[u8]) -> Result<Timestamp> {
-        // A PRF of a random key tells keys apart and reveals nothing about them. No pepper is used: all of them may be revoked.
+        // An HMAC with the key itself tells keys apart and reveals nothing about them. No pepper is used: all may be revoked.
         self.first_seen(name, &tag(&hmac::Key::new(hmac::HMAC_SHA256, key), b"must key fingerprint"))
     }
 

@@ -21,7 +21,7 @@ pub(super) async fn story(run: &mut Run) {
     let cookie = run.step("An administrator signs in", "POST /admin/session", "204 and a cookie", signed_in).await;
     let Some(cookie) = cookie else { return run.skip("The administration", "nobody is signed in") };
     let admin = Admin { run, cookie };
-    run.step("The parts are ready", "GET /admin/health", "200, ok", admin.health()).await;
+    run.step("The parts of the platform are ready", "GET /admin/health", "200, ok", admin.health()).await;
     admin.accounts().await;
     run.step("The log has the sign-in", "GET /admin/logs", "the sign-in among the events", admin.logs()).await;
     run.step("The log is intact", "GET /admin/audit/verify", "200, ok", admin.verified()).await;
@@ -70,8 +70,8 @@ impl Admin<'_> {
         };
         for (name, verb, expected) in [
             ("An account is checked", "health", "ready"),
-            ("It is disabled", "disable", "disabled"),
-            ("It is enabled after a check", "enable", "ready"),
+            ("The account is disabled", "disable", "disabled"),
+            ("The account is enabled after a check", "enable", "ready"),
         ] {
             let done = async {
                 let answer = self.ask(Method::POST, &format!("/admin/accounts/{id}/{verb}")).await?.expect(200)?;

@@ -7,7 +7,7 @@ use http::{HeaderValue, Method};
 use serde_json::Value;
 use std::time::Duration;
 
-/// Most bytes of an answer.
+/// Largest number of bytes of an answer.
 const LARGEST_ANSWER: usize = 512 << 20;
 
 /// Headers, body and time limit of a request.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 /// How often the status of a task is checked.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Most pixels of a side of a preview.
+/// Largest number of pixels of a side of a preview.
 const LARGEST_PREVIEW_SIDE: u32 = 512;
 
 /// How the progress of a task is followed.

@@ -1,7 +1,7 @@
 //! The platform's end of the control socket.
 //!
-//! The process that holds the folder's lock owns the socket. A socket that exists before was left behind by a killed process. One
-//! thread accepts connections, and each call runs on its own thread. These threads do not keep the platform open.
+//! The process that holds the folder's lock owns the socket. A socket that already exists was left behind by a killed process. One
+//! thread accepts connections, and each call runs on its own thread. Only the threads of running calls keep the platform open.
 
 use super::Callee;
 use super::protocol::{Failure, GREETING, LARGEST_REQUEST, ReadToEnd as _, folder, socket, too_large, with_path};
@@ -24,7 +24,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
-/// Most calls that run at once. A further connection is closed without a greeting, and its caller tries again.
+/// Largest number of calls that run at once. A further connection is closed without a greeting, and its caller tries again.
 const MOST_CALLS: usize = 32;
 
 /// How long one read of the request and one write of the answer may take.
@@ -118,7 +118,7 @@ struct NotInherited<T> {
 
 impl<T: Descriptor> NotInherited<T> {
     fn open(open: impl FnOnce() -> io::Result<T>) -> io::Result<Self> {
-        fork::opening(|| open().map(|socket| Self { _mark: fork::mark(&socket), socket }))
+        fork::without_fork(|| open().map(|socket| Self { _mark: fork::mark(&socket), socket }))
     }
 }
 
@@ -186,7 +186,7 @@ fn accept<C: Callee>(listener: &UnixListener, woken: &UnixStream, callee: &C, ca
 
 /// Reads the one call of a connection, makes it and writes the answer.
 fn serve(stream: &mut UnixStream, make: impl FnOnce(&str, &str) -> Result<SecretText>) -> io::Result<()> {
-    // On some systems a connection is as non-blocking as its listener.
+    // On some systems a connection inherits the non-blocking mode of its listener.
     stream.set_nonblocking(false)?;
     stream.set_read_timeout(Some(IO_TIMEOUT))?;
     stream.set_write_timeout(Some(IO_TIMEOUT))?;

@@ -16,10 +16,10 @@ use zeroize::Zeroizing;
 /// The first line that a platform sends. Its number changes when the protocol changes.
 pub(crate) const GREETING: &str = "must 1\n";
 
-/// Most bytes of a request, which may hold pictures.
+/// Largest number of bytes of a request, which may hold pictures.
 pub(super) const LARGEST_REQUEST: u64 = 256 << 20;
 
-/// Most bytes of an answer, which may hold a clip.
+/// Largest number of bytes of an answer, which may hold a clip.
 const LARGEST_ANSWER: u64 = 1 << 30;
 
 /// How long to wait for the greeting. A forked child may have the socket and never accept a connection.
@@ -179,7 +179,7 @@ fn read_answer(answer: &[u8]) -> Result<SecretText> {
 }
 
 fn cut_short(why: &str) -> Error {
-    let detail = format!("the platform in the data folder received the call but ended before it answered: {why}");
+    let detail = format!("the call was sent to the platform in the data folder, but no complete answer came: {why}");
     Error::new(ErrorCode::DependencyUnavailable, detail)
         .with_action("Check whether the call took effect. If not, make it again.")
 }

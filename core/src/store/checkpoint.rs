@@ -19,13 +19,13 @@ use std::time::Duration;
 /// Number of writes after which a checkpoint is due.
 const WRITES: usize = 1000;
 
-/// Growth of the log file, in bytes, after which a checkpoint is due before that. Large pictures cause it.
+/// Growth of the log file in bytes after which a checkpoint is due before [`WRITES`] is reached. Large pictures cause it.
 const GROWTH: u64 = 4 << 20;
 
 /// Number of pages above which a log counts as long.
 const LONG_LOG: i64 = 8 << 10;
 
-/// Most pages of a long log that the writer moves itself.
+/// Largest number of pages of a long log that the writer moves itself.
 const WRITER_PAGES: i64 = 1 << 10;
 
 /// Size in bytes above which the log file is truncated.
@@ -69,7 +69,7 @@ impl Checkpoints {
         if self.writes < WRITES && size < self.size.saturating_add(GROWTH) {
             return;
         }
-        // While a checkpoint runs, which does not include the last writes, sending fails and the next commit tries again.
+        // If an earlier request for a checkpoint still waits, sending fails and the next commit tries again.
         if self.due.as_ref().is_some_and(|due| due.try_send(()).is_ok()) {
             (self.writes, self.size) = (0, size);
         }

@@ -12,7 +12,7 @@ const OLDEST_SQLITE: i32 = 3_051_003;
 /// How long a connection waits for the lock of another one.
 pub(super) const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Most reading connections that are open at once. Further readers wait until one is free.
+/// Largest number of reading connections that are open at once. Further readers wait until one is free.
 const MOST_READERS: usize = 8;
 
 pub(super) fn check_library_version() -> Result<()> {

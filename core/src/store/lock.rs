@@ -25,7 +25,7 @@ impl Drop for FolderLock {
 impl FolderLock {
     pub(super) fn take(folder: &Path) -> Result<Self> {
         let path = folder.join("must.lock");
-        let opened = fork::opening(|| {
+        let opened = fork::without_fork(|| {
             let file = File::options().read(true).write(true).create(true).truncate(false).open(&path)?;
             Ok((fork::mark(&file), file))
         });

@@ -3,7 +3,7 @@
 //! SQLite uses POSIX locks, which belong to the process. A second copy of SQLite in the process, such as Python's, does not see
 //! them. When any code in the process closes one of the files, all these locks are gone. The second copy then believes that it is
 //! alone: it resets the index of the write-ahead log while we use it, and when it closes it deletes the log together with
-//! everything acknowledged since. <https://sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_>
+//! all acknowledged writes in it. <https://sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_>
 //!
 //! Open file description locks belong to one opening of a file, and POSIX locks of the same process respect them. So our SQLite
 //! uses them on the index of the log (`must.db-shm`). Which bytes are locked, and when, does not change, so copies of SQLite in
@@ -58,7 +58,7 @@ mod file_locks {
         /// If there are no such locks, this is only an open file. It must stay open, because closing it would end the POSIX locks
         /// of the open connections.
         pub(in crate::store) fn take(database: &Path) -> Result<Self> {
-            let opened = fork::opening(|| File::open(database).map(|file| (fork::mark(&file), file)));
+            let opened = fork::without_fork(|| File::open(database).map(|file| (fork::mark(&file), file)));
             let (mark, file) = opened.map_err(|error| {
                 Error::new(ErrorCode::DependencyUnavailable, format!("the database cannot be opened: {error}"))
             })?;
@@ -142,7 +142,7 @@ mod file_locks {
         if !ours {
             return open();
         }
-        fork::opening(|| {
+        fork::without_fork(|| {
             let file = open();
             if file >= 0 && supports_file_locks(file) {
                 fork::mark_number(file);
@@ -160,7 +160,7 @@ mod file_locks {
             return close();
         }
         // No `fork` may happen between the two calls: the child would keep the file and its locks.
-        fork::opening(|| {
+        fork::without_fork(|| {
             fork::unmark_number(file);
             close()
         })
@@ -182,7 +182,7 @@ mod file_locks {
             return map();
         }
         // No `fork` may happen between the two calls.
-        fork::opening(|| {
+        fork::without_fork(|| {
             let mapped = map();
             if mapped != libc::MAP_FAILED {
                 // SAFETY: this is a whole mapping that was just made. A system that does not know this advice ignores it.

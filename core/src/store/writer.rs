@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
-/// Most writes that share one commit.
+/// Largest number of writes that share one commit.
 const LARGEST_GROUP: usize = 256;
 
 /// Takes part in every commit of the writer thread.

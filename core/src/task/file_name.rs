@@ -9,10 +9,10 @@ use icu_normalizer::ComposingNormalizerBorrowed;
 use icu_normalizer::properties::CanonicalCombiningClassMapBorrowed;
 use unicode_segmentation::UnicodeSegmentation as _;
 
-/// Most characters of the prompt in a name, and of the model's id.
+/// Largest number of characters of the prompt in a name, and of the model's id.
 const MOST_LETTERS: usize = 40;
 
-/// Most bytes of the prompt in a name. Letters of some scripts have four bytes, and a file name may have at most 255.
+/// Largest number of bytes of the prompt in a name. Letters of some scripts have four bytes, and a file name may have at most 255.
 const MOST_BYTES: usize = 80;
 
 /// Number of characters of the task's id in a name.

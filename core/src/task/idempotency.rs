@@ -17,7 +17,7 @@ use serde_json::Value;
 
 pub(crate) const MIGRATION: Migration = Migration { name: "submission_keys", sql: include_str!("idempotency.sql") };
 
-/// Most bytes in a key.
+/// Largest number of bytes in a key.
 const LONGEST_KEY: usize = 255;
 
 /// How long a key is remembered.
@@ -51,7 +51,7 @@ pub struct SubmitOptions {
     pub owner: Option<String>,
     /// Id of the task whose clip this one remixes with another prompt.
     pub remix_of: Option<String>,
-    /// Most intermediate pictures to make. There may be fewer. They are kept in memory only.
+    /// Largest number of intermediate pictures to make. There may be fewer. They are kept in memory only.
     pub(crate) partial_images: u8,
 }
 

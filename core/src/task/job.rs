@@ -130,7 +130,7 @@ pub(super) fn diffusion_request(task: &Task, inputs: &[(String, Vec<u8>)]) -> Re
     })
 }
 
-/// Returns which of a model's two files to run, if the model has that parameter.
+/// Returns `lighting_variant`, which chooses between a model's two files, if the model has that parameter.
 pub(super) fn lighting_of(parameters: &Fields) -> Option<&str> {
     parameters.get("lighting_variant").and_then(Value::as_str)
 }

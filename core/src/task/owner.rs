@@ -13,7 +13,7 @@ pub(crate) const MIGRATION: Migration = Migration {
           CREATE INDEX task_by_owner ON task (owner, seq) WHERE owner IS NOT NULL;",
 };
 
-/// Most characters of an owner.
+/// Largest number of characters of an owner.
 const LONGEST: usize = 200;
 
 /// Checks an owner's name.

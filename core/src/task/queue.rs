@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
-/// Most bytes of all submissions that wait for a place. A submission that would exceed this is refused at once.
+/// Largest total size of waiting submissions in bytes. One that would exceed this is refused at once, unless it waits alone.
 const MOST_WAITING_BYTES: usize = 256 << 20;
 
 /// A queued task.
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn depth_counts_only_while_no_lane_is_idle() {
+    fn an_idle_lane_adds_one_place_to_the_queue() {
         let queue = Queue::new(2, &[]);
         fill(&queue, "a", 3);
         let error = reserve(&queue, "a", Duration::ZERO).map(|_| ()).unwrap_err();

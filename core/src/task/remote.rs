@@ -134,7 +134,7 @@ impl Tasks {
         })
     }
 
-    /// Redirects a task that is on its way to another workspace. Returns `None` if `choose` returns none or if the task was
+    /// Changes the workspace that a task is on its way to. Returns `None` if `choose` returns none or if the task was
     /// cancelled. The task then stays where it was.
     pub(crate) fn send_elsewhere<T: Send + 'static>(
         &self,
@@ -272,7 +272,7 @@ impl Tasks {
         })
     }
 
-    /// Makes the tasks on workers that have not ended live tasks again. Returns their ids.
+    /// Adds unfinished tasks on workers to the live tasks again. Returns their ids.
     pub(crate) fn restore_remote(&self) -> Result<Vec<String>> {
         let rows = self.shared.store.read(|connection| {
             let mut statement = connection.prepare_cached(

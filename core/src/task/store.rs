@@ -17,7 +17,7 @@ use std::time::Duration;
 
 pub(crate) const MIGRATION: Migration = Migration { name: "tasks", sql: include_str!("schema.sql") };
 
-/// Most tasks on a page.
+/// Largest number of tasks on a page.
 const LARGEST_PAGE: u32 = 100;
 
 /// A claim on a task. `epoch` is the fencing token.

@@ -15,10 +15,10 @@ use crate::secrets::revoke_in;
 use crate::task::fail_all_at;
 use std::sync::Arc;
 
-/// Most characters of a label.
+/// Largest number of characters of a label.
 const LONGEST_LABEL: usize = 64;
 
-/// Most bytes of a token.
+/// Largest number of bytes of a token.
 const LONGEST_TOKEN: usize = 4096;
 
 impl Workers {

@@ -5,7 +5,7 @@ use crate::task::Media;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 
-/// Most bytes in the cache.
+/// Largest number of bytes in the cache.
 const MOST_BYTES: usize = 64 << 20;
 
 /// Size in bytes of the largest file that is cached. One file must not replace all others.

@@ -22,10 +22,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::{Host, Url};
 
-/// Most bytes of an answer that is not a media file.
+/// Largest number of bytes of an answer that is not a media file.
 const LARGEST_ANSWER: usize = 1 << 20;
 
-/// Most files that are fetched from one worker at once. A slow worker can delay no more than these.
+/// Largest number of files that are fetched from one worker at once. A slow worker can delay no more than these.
 const MOST_TRANSFERS: usize = 16;
 
 /// How long a call waits until it may fetch a file. It is short, because a waiting call occupies a thread.

@@ -12,8 +12,8 @@ use std::sync::Arc;
 /// How long the record of a submission is kept. Workers remember keys for a day.
 const LIFE_MS: i64 = 24 * 3600 * 1000;
 
-/// Most submissions that are recorded for one worker. The oldest are deleted first. One that is never cancelled there only wastes
-/// the worker's time.
+/// Largest number of submissions that are recorded for one worker. The oldest are deleted first. One that is never cancelled there only
+/// wastes the worker's time.
 const MOST_PER_WORKER: u32 = 64;
 
 /// A submission that a worker may have received.

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-/// Most characters that are kept of a worker's text.
+/// Largest number of characters that are kept of a worker's text.
 const LONGEST_TEXT: usize = 300;
 
 /// Makes the body of a submission. It contains every value of the task as stored, so that every worker gives the same result.

@@ -29,7 +29,7 @@ use std::time::Duration;
 /// Number of threads that wait for workers.
 const THREADS: usize = 2;
 
-/// Most threads for writes of the background work.
+/// Largest number of threads for writes of the background work.
 const BLOCKING_THREADS: usize = 16;
 
 /// The worker accounts and the calls on them.

@@ -8,7 +8,7 @@ use crate::task::{self};
 use crate::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-/// Most characters of an error detail that are stored.
+/// Largest number of characters of an error detail that are stored.
 const LONGEST_DETAIL: usize = 512;
 
 pub(super) fn insert(connection: &Connection, account: &Account) -> Result<()> {

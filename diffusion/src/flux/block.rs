@@ -1,4 +1,4 @@
-//! The two kinds of transformer blocks: double blocks have separate weights for text and picture, which meet in attention
+//! The two kinds of transformer blocks: double blocks have separate weights for text and picture, and combine the two in attention
 //! alone; single blocks process both as one sequence.
 
 use candle_core::{DType, Tensor};
@@ -138,7 +138,7 @@ impl Stream {
     }
 }
 
-/// A block with separate weights for text and picture, which meet in attention alone.
+/// A block with separate weights for text and picture that combines the two in attention alone.
 #[derive(Debug)]
 pub(super) struct DoubleBlock {
     image: Stream,

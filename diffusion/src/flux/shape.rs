@@ -73,7 +73,7 @@ impl TransformerShape {
             Some(Err(axes)) => {
                 return Err(unusable(format!("{}: axes_dims_rope is {axes:?}, not three numbers", tensors.origin())));
             }
-            // Sixteenths of the head in the proportions of the published models: 2, 7 and 7 (of 128 channels).
+            // The proportions of the published models in sixteenths of a head: 2, 7 and 7 (16, 56 and 56 of 128 channels).
             None => [size / 8, size / 16 * 7, size / 16 * 7],
         };
         let shape = Self {

@@ -6,7 +6,7 @@ use candle_core::{D, Tensor};
 use super::cpu;
 use crate::error::Result;
 
-/// The most bytes of scores that are held at once on devices other than the CPU.
+/// The largest number of bytes of scores that are held at once on devices other than the CPU.
 const SCORES: usize = 256 << 20;
 
 /// Computes attention of `query` `[n, heads * size]` over `key` and `value` `[m, heads * size]`, with the scale `size^-1/2`.

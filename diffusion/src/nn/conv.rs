@@ -1,4 +1,4 @@
-//! Convolutions over clips, including the change of height and width just before them.
+//! Convolutions over clips, including a doubling of height and width before them or a halving by their stride.
 
 use candle_core::{DType, Tensor};
 
@@ -140,7 +140,7 @@ impl Conv {
         self.forward_to(input, None)
     }
 
-    /// Does the same, but doubling gives the height and width of `to`: twice the input's, or one less.
+    /// Does the same as [`Self::forward`], but doubling gives the height and width of `to`: twice the input's, or one less.
     pub(crate) fn forward_to(&self, input: &Tensor, to: Option<(usize, usize)>) -> Result<Tensor> {
         let (_, _, height, width) = input.dims4()?;
         let fits = |side: usize, to: usize| to == side * 2 || to + 1 == side * 2;
@@ -160,7 +160,7 @@ impl Conv {
         }
     }
 
-    /// Does the same with as many output frames as input frames. `past` `[in, p, h, w]` has at most `kt - 1` frames and
+    /// Like [`Self::forward`], with as many output frames as input frames. `past` `[in, p, h, w]` has at most `kt - 1` frames and
     /// precedes `input`; zeros precede `past`.
     pub(crate) fn causal(&self, past: Option<&Tensor>, input: &Tensor) -> Result<Tensor> {
         match (&self.numbers, past) {

@@ -1,6 +1,6 @@
-//! The layers of models. Each has a plain version in candle's operations and a faster one for the CPU.
+//! The layers of models. Most have a plain version in candle's operations and a faster one for the CPU.
 //!
-//! Always holds: the device and the number type alone decide which version runs, and only this module checks them. Layers
+//! Always holds: the device and the number type alone decide which version runs, and only this module chooses it. Layers
 //! accept and return float32 or the compute type. Norms, tables and biases are always float32.
 
 mod attention;

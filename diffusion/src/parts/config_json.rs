@@ -77,7 +77,7 @@ pub(crate) fn axis(tensors: &Tensors, name: &str, axes: usize, at: usize) -> Res
 /// Fails for a size that no model has.
 fn sized(tensors: &Tensors, name: &str, size: usize) -> Result<usize> {
     if size == 0 || size > LARGEST {
-        return Err(unusable(format!("{}: tensor {name} has an axis of {size}", tensors.origin())));
+        return Err(unusable(format!("{}: tensor {name} has an axis of {size}, which no model has", tensors.origin())));
     }
     Ok(size)
 }

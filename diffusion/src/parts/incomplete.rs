@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::weights::{FoundNetwork, Inventory, unusable};
 
-/// The most unused files that the error names.
+/// The largest number of unused files that the error names.
 const NAMED: usize = 3;
 
 /// A part that a model needs and that its folder lacks.

@@ -1,6 +1,6 @@
 //! The parts of a recognised model, for every family: choosing between copies of a network, and the error for a missing one.
 //!
-//! Always holds: only headers of files are read; a copy that does not fit is refused with the number that it has and the one
+//! Always holds: only headers of files are read; a copy that does not fit is refused, and the error names its size and the one
 //! that is needed.
 
 mod config_json;
@@ -62,7 +62,7 @@ impl Fit {
                         self.required
                     );
                     let advice =
-                        format!("Put one with {} there, such as {}.", (self.describe)(self.required), self.example);
+                        format!("Put a file with {} there, such as {}.", (self.describe)(self.required), self.example);
                     refusal = refusal.or(Some(unusable(detail).with_action(advice)));
                 }
                 Err(error) => refusal = refusal.or(Some(error)),

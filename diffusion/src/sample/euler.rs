@@ -1,6 +1,6 @@
 //! Euler: `x += (sigma_to - sigma_from) * slope`. In flow models the slope is the prediction. In others it is the noise in
 //! the sample, `(x - clean) / sigma`, computed in the order of the reference, because nearly all of the sample cancels at
-//! the first level of a model without signal there (zero terminal SNR).
+//! the first level if the model has no signal at that level (zero terminal SNR).
 //!
 //! References: `FlowMatchEulerDiscreteScheduler` and `EulerDiscreteScheduler` of diffusers, without churn, and
 //! `sample_euler` of k-diffusion, which is the same step.

@@ -41,7 +41,7 @@ pub(super) struct Mix {
     pub(super) noise: f32,
 }
 
-/// The levels of one generation. They include the levels of skipped first steps, because schedules count from the full
+/// The levels of one generation. They include the levels of skipped first steps, because step indices refer to the full
 /// schedule.
 #[derive(Debug, Clone)]
 pub(crate) struct Levels {
@@ -62,7 +62,7 @@ impl Levels {
         Self { times, end, index: begin, prediction, space, mixes: vec![] }
     }
 
-    /// Sets the shares of the levels, where they are known more precisely than the levels determine them.
+    /// Sets the shares of signal and noise at each level, for schedules that know them more precisely than the levels give them.
     pub(super) fn with_mixes(mut self, mixes: Vec<Mix>) -> Self {
         self.mixes = mixes;
         self
@@ -117,7 +117,7 @@ impl Levels {
         self.prediction.clean(output, sample, self.mix(self.index), self.space)
     }
 
-    /// Computes the change of the sample with the noise level from the prediction of the next step.
+    /// Computes the derivative of the sample with respect to the noise level, from the prediction of the next step.
     pub(super) fn slope(&self, output: &Tensor, sample: &Tensor) -> Result<Tensor> {
         match self.prediction {
             Prediction::Flow => Ok(output.clone()),

@@ -11,7 +11,7 @@ use crate::weights::Scope;
 
 /// Pixels that the feed-forward part processes at a time. This limits its hidden state, the widest of all states.
 pub(super) const FEED_TOKENS: usize = 2048;
-/// Width of the feed-forward part's hidden state, gate included, in widths of the state.
+/// Width of the feed-forward part's hidden state, gate included, as a multiple of the state's width.
 pub(super) const FEED_WIDTH: usize = 8;
 /// Epsilon of the normalisation before the first transformer block.
 const ENTRY_EPSILON: f64 = 1e-6;

@@ -49,7 +49,7 @@ pub(crate) struct Unet {
 }
 
 impl Unet {
-    /// Loads the UNet around the units that the caller loaded or prepared for streaming.
+    /// Loads the UNet's other layers. The caller has loaded its units or prepared them for streaming.
     pub(crate) fn load(shape: &UnetShape, scope: &Scope<'_>, blocks: Blocks<Block>) -> Result<Self> {
         let base = shape.base();
         Ok(Self {

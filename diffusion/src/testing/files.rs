@@ -83,7 +83,7 @@ pub(crate) fn write(path: &Path, part: &Part) {
     std::fs::write(path, serialize(views, None).unwrap()).unwrap();
 }
 
-/// Renames a part to another layout, by the table that `tools/golden/wan_names.py` wrote.
+/// Renames a part to another layout, by a table that `wan_names.py` or `sdxl_names.py` in `tools/golden` wrote.
 pub(crate) fn renamed(part: &Part, table: &Value) -> Part {
     let mut out = Part::new();
     for entry in table.as_array().unwrap() {
@@ -121,7 +121,7 @@ pub(crate) fn write_gguf(path: &Path, part: &Part, architecture: &str, encoding:
     gguf(path, part, architecture, encoding, false);
 }
 
-/// Does the same, but reshapes tensors with more axes to rows of 256 when they divide, and writes their shapes to the
+/// Does the same as [`write_gguf`], but reshapes tensors with more axes to rows of 256 when possible, and writes their shapes to the
 /// metadata.
 pub(crate) fn write_gguf_relaid(path: &Path, part: &Part, architecture: &str, encoding: GgmlDType) {
     gguf(path, part, architecture, encoding, true);
@@ -199,7 +199,7 @@ pub(crate) fn small_models() -> std::path::PathBuf {
     std::env::var_os("MUST_SMALL_MODELS").expect("MUST_SMALL_MODELS names the folder to write").into()
 }
 
-/// Returns an empty folder inside it.
+/// Returns an empty folder `name` inside [`small_models`].
 pub(crate) fn small_model(name: &str) -> std::path::PathBuf {
     let place = small_models().join(name);
     let _ = std::fs::remove_dir_all(&place);

@@ -77,7 +77,7 @@ pub(crate) fn frame(tensor: &Tensor) -> Frames {
     Frames { width: width as u32, height: height as u32, rgb: tensor.flatten_all().unwrap().to_vec1().unwrap() }
 }
 
-/// Copies the files of a golden variant of a family into the folder that the reference library wrote.
+/// Copies the files of a golden variant of a family to `place`, under the names that the reference library gave them.
 pub(crate) fn assemble(family: &str, variant: &str, place: &Path) {
     #[derive(serde::Deserialize)]
     struct Parts {

@@ -9,7 +9,7 @@ use super::tiling::{Axis, Depth, Tiling};
 
 /// Bytes of a float32.
 const NUMBER: u64 = 4;
-/// Bytes of a finished colour while tiles are added.
+/// Bytes of one number of the picture to which the decoded tiles are added.
 const CANVAS_NUMBER: u64 = 2;
 /// Colour channels of a pixel.
 const COLOURS: u64 = 3;
@@ -34,7 +34,7 @@ impl VaeConfig {
         let plan = encoder(self);
         let (clip, tile) = (Grid::new(self, size, None), Grid::new(self, size, tiling));
         let latents = clip.features(self.z_dim);
-        // The frames of a chunk as the clip returns them, and as a tile or in the order of its first layer.
+        // The frames of a chunk as the clip returns them, and a copy: cut to a tile, or rearranged for the first layer.
         let frames = clip.chunk() * COLOURS * NUMBER * (clip.pixels() + tile.pixels());
         if !clip.is_cut(&tile) {
             return clip.work(&plan, clip.chunk(), &[Depth::Wide, Depth::Deep]) + frames + latents;

@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bytes_are_the_same_as_pillow_s() {
+    fn the_bytes_equal_those_of_pillow() {
         let expected = [83, 164, 123, 161, 141, 129, 128, 140, 164, 135, 144, 152, 118, 140, 153, 153, 147, 114];
         assert_eq!(bicubic(&picture(), (7, 5), (3, 2), (3, 2)).unwrap(), expected);
         for (to, checksum) in [((9, 7), 1_438_185_230), ((4, 6), 3_239_754_232)] {

@@ -102,7 +102,7 @@ pub(crate) struct Transformer {
 }
 
 impl Transformer {
-    /// Loads the transformer around blocks that the caller has prepared.
+    /// Loads the transformer's other layers. The caller has loaded its blocks or prepared them for streaming.
     pub(crate) fn load(
         config: &TransformerShape,
         scope: &Scope<'_>,
@@ -160,7 +160,7 @@ impl Transformer {
     }
 
     /// Computes what depends only on the shape of the latents, `[.., frames, height, width]`, and on the times. With
-    /// `given`, the first latent frame is a given one, whose time is this share of every time.
+    /// `given`, the first latent frame is a given one; its time at each step is that step's time multiplied by `given`.
     pub(crate) fn plan(
         &self,
         (frames, height, width): (usize, usize, usize),

@@ -54,7 +54,7 @@ pub(super) fn placed(given: &[GivenFrame], frames: u32) -> Result<Vec<PlacedFram
     Ok(placed.into_iter().map(|(_, placed)| placed).collect())
 }
 
-/// Returns the allowed position nearest to `index`: the first frame, the last frame, or a multiple of eight. Of two equally
+/// Returns the position for `index`: the first and last frame stay, others move to the nearest multiple of eight. Of two equally
 /// near multiples, returns the even one.
 fn place(index: u32, frames: u32) -> u32 {
     let last = frames.saturating_sub(1);

@@ -58,7 +58,7 @@ impl StoredTensor {
         self.bytes.as_slice()
     }
 
-    /// Returns the same range of the file, to share.
+    /// Returns the range of the file, so that another tensor can use the same bytes.
     pub(super) fn range(&self) -> &FileBytes {
         &self.bytes
     }
@@ -91,7 +91,7 @@ impl StoredTensor {
             self.encoding.size(first).zip(self.encoding.size(end)),
         );
         let (encoding, (begin, end)) =
-            parts.ok_or_else(|| fault(&format!("are not kept apart in {}", self.encoding.name())))?;
+            parts.ok_or_else(|| fault(&format!("cannot be separated in the encoding {}", self.encoding.name())))?;
         let bytes = self.bytes.slice(begin as u64, (end - begin) as u64)?;
         Self::new([&[to - from], rest].concat(), encoding, bytes)
     }

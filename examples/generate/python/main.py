@@ -1,4 +1,4 @@
-"""Makes a clip in a data folder, follows it, saves it, and cleans up.
+"""Makes a clip in a data folder, follows it, saves it, and deletes a cancelled task.
 
 python main.py DATA_DIR CLIP.mp4
 """

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 import must
 
 
-class Wish(BaseModel):
+class GenerateBody(BaseModel):
     """The body of a request for a generation."""
 
     model: str
@@ -55,10 +55,10 @@ Known = Annotated[must.Principal, Depends(principal)]
 
 
 @app.post("/generate", status_code=202)
-async def generate(request: Request, wish: Wish, known: Known) -> dict[str, str]:
+async def generate(request: Request, body: GenerateBody, known: Known) -> dict[str, str]:
     """Submit a generation."""
     # Values from callers must not choose files of this machine.
-    task = await request.app.state.platform.submit(wish.model, wish.prompt, image_paths=False, **wish.parameters)
+    task = await request.app.state.platform.submit(body.model, body.prompt, image_paths=False, **body.parameters)
     return {"id": task.id, "for": known.actor}
 
 

@@ -17,7 +17,7 @@ static void check(int32_t code, must_error_t **error) {
   exit(1);
 }
 
-/* Makes an administrative call of docs/calls.md; the answer is JSON that the caller ends with must_buffer_free. */
+/* Makes an administrative call of docs/calls.md; the answer is JSON that the caller frees with must_buffer_free. */
 static must_buffer_t *call(const char *name, const char *arguments) {
   must_buffer_t *answer = NULL;
   must_error_t *error = NULL;
@@ -89,7 +89,7 @@ int main(int argc, char **argv) {
   printf("%s\n", text(newest));
   must_buffer_free(&newest);
   must_buffer_t *verdict = call("audit.verify", "{}");
-  printf("audit log whole: %s\n", strstr(text(verdict), "\"ok\":true") != NULL ? "true" : "false");
+  printf("audit log intact: %s\n", strstr(text(verdict), "\"ok\":true") != NULL ? "true" : "false");
   must_buffer_free(&verdict);
   check(must_platform_close(platform, 10000, &error), &error);
   must_platform_free(&platform);

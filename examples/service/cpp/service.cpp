@@ -45,7 +45,7 @@ static void serve(const std::string &data, const std::string &address) {
   for (const auto &event : platform.audit().list(newest, caller).logs) {
     std::cout << event.timestamp << " " << event.actor << " " << event.action << " " << event.target << "\n";
   }
-  std::cout << "audit log whole: " << std::boolalpha << platform.audit().verify().ok << "\n";
+  std::cout << "audit log intact: " << std::boolalpha << platform.audit().verify().ok << "\n";
   platform.close(std::chrono::seconds(10));
 }
 

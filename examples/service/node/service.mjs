@@ -30,5 +30,5 @@ await server.stop();
 const { logs } = await platform.audit.list({ limit: 5 }, { caller: operator });
 for (const { timestamp, actor, action, target } of logs) console.log(timestamp, actor, action, target);
 const { ok } = await platform.audit.verify();
-console.log("audit log whole:", ok);
+console.log("audit log intact:", ok);
 await platform.close();

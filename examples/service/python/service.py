@@ -40,7 +40,7 @@ def main(data: str, address: str) -> None:
 
         for event in platform.audit.list(limit=5, caller=operator):
             print(event.timestamp, event.actor, event.action, event.target)
-        print("audit log whole:", platform.audit.verify().ok)
+        print("audit log intact:", platform.audit.verify().ok)
 
 
 if __name__ == "__main__":

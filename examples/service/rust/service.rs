@@ -45,6 +45,6 @@ fn main() -> must::Result<()> {
     for event in platform.audit()?.list(&newest, &operator)?.logs {
         println!("{} {} {} {}", event.timestamp, event.actor, event.action, event.target);
     }
-    println!("audit log whole: {}", platform.audit()?.verify()?.ok);
+    println!("audit log intact: {}", platform.audit()?.verify()?.ok);
     platform.close(Duration::from_secs(10))
 }

@@ -5,7 +5,7 @@
 #![expect(
     unsafe_code,
     unreachable_pub,
-    reason = "the border to C++, as cxx writes it; it checks that both sides mean the same"
+    reason = "the boundary to C++, as cxx writes it; cxx checks that both sides have the same signatures"
 )]
 
 use must::{Error, ErrorCode, Platform, Settings};

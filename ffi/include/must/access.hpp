@@ -181,7 +181,7 @@ class Auth : private detail::Service {
     return ask<SessionState>("auth.session_state", detail::Fields().set("facts", facts));
   }
   /// Ends a session. The next call with it is refused. Ending it again changes nothing. Throws `not_found`.
-  /// @param id Id of the object of the call.
+  /// @param id Id of the key, session, account or task that the call acts on.
   void revoke_session(std::string_view id, const MaybeCaller &caller = std::nullopt) const {
     ask("auth.revoke_session", detail::Fields().set("id", id).set("caller", caller));
   }
@@ -225,7 +225,7 @@ class Auth : private detail::Service {
   }
   /// Revokes a key and every session that was opened with it, and returns the number of these sessions. The next call with
   /// any of them is refused. Revoking it again changes nothing. Throws `not_found`.
-  /// @param id Id of the object of the call.
+  /// @param id Id of the key, session, account or task that the call acts on.
   std::uint64_t revoke_key(std::string_view id, const MaybeCaller &caller = std::nullopt) const {
     return ask<detail::EndedSessions>("auth.revoke_key", detail::Fields().set("id", id).set("caller", caller)).sessions;
   }
@@ -246,12 +246,12 @@ class Admin : private detail::Service {
   }
   /// Returns the state of an admin session. The id is that of the principal of an authorized admin request. Throws
   /// `not_found`, `admin_session_expired`.
-  /// @param id Id of the object of the call.
+  /// @param id Id of the key, session, account or task that the call acts on.
   AdminSessionState session_state(std::string_view id, const MaybeCaller &caller = std::nullopt) const {
     return ask<AdminSessionState>("admin.session_state", detail::Fields().set("id", id).set("caller", caller));
   }
   /// Ends an admin session. The next call with it is refused. Ending it again changes nothing. Throws `not_found`.
-  /// @param id Id of the object of the call.
+  /// @param id Id of the key, session, account or task that the call acts on.
   void revoke_session(std::string_view id, const MaybeCaller &caller = std::nullopt) const {
     ask("admin.revoke_session", detail::Fields().set("id", id).set("caller", caller));
   }

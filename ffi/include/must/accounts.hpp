@@ -199,26 +199,26 @@ class Accounts : private detail::Service {
   }
   /// Checks a disabled account and enables it. Its status is then `ready` or `failed`. Throws `not_found`; `invalid_state` if
   /// the account is not disabled.
-  /// @param id Id of the object of the call.
+  /// @param id Id of the key, session, account or task that the call acts on.
   Account enable(std::string_view id, const MaybeCaller &caller = std::nullopt) const {
     return ask<Account>("accounts.enable", detail::Fields().set("id", id).set("caller", caller));
   }
   /// Sends no more tasks to an account. Its unfinished tasks are still followed until they end. Throws `not_found`;
   /// `invalid_state` if the account is already disabled.
-  /// @param id Id of the object of the call.
+  /// @param id Id of the key, session, account or task that the call acts on.
   Account disable(std::string_view id, const MaybeCaller &caller = std::nullopt) const {
     return ask<Account>("accounts.disable", detail::Fields().set("id", id).set("caller", caller));
   }
   /// Asks the worker for its health once. The status of the account is then `ready` or `failed`. Throws `not_found`;
   /// `invalid_state` if the account is disabled or being checked.
-  /// @param id Id of the object of the call.
+  /// @param id Id of the key, session, account or task that the call acts on.
   Account health(std::string_view id, const MaybeCaller &caller = std::nullopt) const {
     return ask<Account>("accounts.health", detail::Fields().set("id", id).set("caller", caller));
   }
   /// Deploys a workspace in the background. The status of the account is `checking` until the worker has been asked for its
   /// health. Throws `not_found`; `validation_error` if the settings have no deploy command; `invalid_state` if the account is
   /// disabled or being checked.
-  /// @param id Id of the object of the call.
+  /// @param id Id of the key, session, account or task that the call acts on.
   Account deploy(std::string_view id, const MaybeCaller &caller = std::nullopt) const {
     return ask<Account>("accounts.deploy", detail::Fields().set("id", id).set("caller", caller));
   }
@@ -228,7 +228,7 @@ class Accounts : private detail::Service {
     return ask<std::vector<Account>>("accounts.deploy_all", detail::Fields().set("caller", caller));
   }
   /// Removes an account. Its unfinished tasks fail with `remote_failed`. Throws `not_found`.
-  /// @param id Id of the object of the call.
+  /// @param id Id of the key, session, account or task that the call acts on.
   void remove(std::string_view id, const MaybeCaller &caller = std::nullopt) const {
     ask("accounts.remove", detail::Fields().set("id", id).set("caller", caller));
   }

@@ -15,7 +15,7 @@
 namespace must {
 
 /// A request to generate a picture or a clip: a model, its mode and its parameters. There is a member for each parameter of
-/// the built-in catalog. Platform::models tells which model takes which, and their bounds.
+/// the built-in catalog. Platform::models tells which model takes which of them, and their bounds.
 class GenerateRequest {
  public:
   /// A request to a model, by its id or an alias.

@@ -50,7 +50,7 @@ void read_headers(Facts &facts, const Headers &headers) {
     if (name == "cookie") facts.cookies.emplace_back(text);
     if (name == "x-admin-key") facts.admin_header_keys.emplace_back(text);
     if (name == "x-forwarded-for") facts.forwarded_for.emplace_back(text);
-    // Browsers send one. Two are joined, which matches no allowed origin.
+    // Browsers send one Origin header. Two are joined into a text that no allowed origin equals.
     if (name == "origin") facts.origin = facts.origin ? *facts.origin + ", " + std::string(text) : std::string(text);
     if (name == "x-request-id" && !facts.correlation_id && !text.empty()) facts.correlation_id = std::string(text);
   }

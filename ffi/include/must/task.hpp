@@ -220,7 +220,7 @@ class Task {
     return Media(std::move(buffer));
   }
 
-  /// The frames of the result: one of a picture, all of an MP4 clip, decoded from its file. Throws as `result`;
+  /// The frames of the result: one for a picture, all for an MP4 clip, decoded from its file. Throws as `result`;
   /// `validation_error` for a WebM clip, which the library cannot decode.
   [[nodiscard]] Frames frames() const {
     detail::BufferHandle buffer;

@@ -358,7 +358,7 @@ export interface Parameter {
   required_if?: Record<string, (string | number)[]>;
   /** Distance between allowed values, counted from `minimum`. */
   step?: number;
-  /** When it may be given: under this rule, or always without one. */
+  /** The rule under which it may be given. Without a rule, it may always be given. */
   visible_if?: Record<string, (string | number)[]>;
 }
 
@@ -368,7 +368,7 @@ export interface ParameterItem {
   type: ParameterKind;
   /** A short name for people. */
   label: string;
-  /** The field's value must be below the value of this parameter. */
+  /** Name of the parameter whose value the field's value must be below. */
   below?: string;
   /** The allowed values of a choice. */
   choices?: (string | number)[];
@@ -398,7 +398,7 @@ export interface ParameterItem {
   required_if?: Record<string, (string | number)[]>;
   /** Distance between allowed values, counted from `minimum`. */
   step?: number;
-  /** When it may be given: under this rule, or always without one. */
+  /** The rule under which it may be given. Without a rule, it may always be given. */
   visible_if?: Record<string, (string | number)[]>;
 }
 

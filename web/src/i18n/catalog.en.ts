@@ -1,6 +1,6 @@
 /**
- * English texts for names in the catalog. The catalog itself has English labels and help. A name that is not listed here is shown
- * unchanged.
+ * English texts for names in the catalog. A parameter or model that is not listed here has the catalog's own English text, a mode or
+ * category its name as words, and a choice its unchanged name.
  */
 
 interface Words {

@@ -22,7 +22,7 @@ export function Dialog({ title, onClose, children, className = "", footer }: Pro
     const element = dialog.current;
     const before = document.activeElement;
     element?.showModal();
-    // The focus goes to the first input, if there is one, instead of the close button.
+    // The focus goes to the element marked `data-first`, if there is one, instead of the close button.
     element?.querySelector<HTMLElement>("[data-first]")?.focus();
     return () => {
       element?.close();

@@ -72,7 +72,7 @@ impl Elsewhere {
         let bytes = fs::metadata(&clip).map_err(text)?.len();
         let _ = fs::remove_file(&clip);
         let _ = fs::remove_dir_all(self.seen_from_here(&self.own("data")));
-        eprintln!("it made a clip of {bytes} bytes, without Rust");
+        eprintln!("the program made a clip of {bytes} bytes on a system without Rust");
         Ok(())
     }
 

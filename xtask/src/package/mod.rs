@@ -1,4 +1,4 @@
-//! `cargo xtask package`: what is published, made under `target/packages`, and tried where there is no Rust and no clone.
+//! `cargo xtask package`: makes the published packages under `target/packages`, and tries them without Rust and without a clone.
 //!
 //! Each kind is built in the release profile and then used the way that somebody who downloads it would: in an empty home, with a path
 //! that has no cargo, or in a Debian of its own (`--in-debian`), by the program of `examples/generate` in its language.
@@ -22,12 +22,12 @@ const DEBIAN_FOR_PYTHON: Debian = Debian { suite: "bookworm", packages: "python3
 const DEBIAN_FOR_NODE: Debian = Debian { suite: "trixie", packages: "nodejs npm" };
 
 /// What makes the packages of one kind and tries them.
-type Make = fn(&Chore) -> Outcome;
+type Make = fn(&Options) -> Outcome;
 
 const KINDS: [(&str, Make); 4] = [("crates", crates), ("c", c), ("python", python), ("node", node)];
 
-/// What was asked for beside the kinds.
-struct Chore {
+/// The options of the command: the platform, and where the packages are tried.
+struct Options {
     platform: Platform,
     in_debian: bool,
 }
@@ -47,15 +47,15 @@ pub fn run_with(words: &[&str]) -> Outcome {
             }
         }
     }
-    let chore = Chore { platform: Platform::new(triple)?, in_debian };
+    let options = Options { platform: Platform::new(triple)?, in_debian };
     for (kind, make) in KINDS.iter().filter(|(kind, _)| names.is_empty() || names.contains(kind)) {
         eprintln!("== {kind}");
-        make(&chore)?;
+        make(&options)?;
     }
     Ok(())
 }
 
-impl Chore {
+impl Options {
     /// An empty folder for the packages of one kind.
     fn fresh(&self, kind: &str) -> Result<PathBuf, String> {
         let folder = target().join("packages").join(self.platform.name()).join(kind);
@@ -64,7 +64,7 @@ impl Chore {
         Ok(folder)
     }
 
-    /// Where packages of a kind are tried; `None` where programs of their system do not run.
+    /// The home in which packages of a kind are tried; `None` if programs for their platform do not run on this system.
     fn elsewhere(&self, kind: &str, debian: &Debian) -> Result<Option<Elsewhere>, String> {
         if !self.platform.is_this() {
             eprintln!("not tried: programs for {} do not run here", self.platform.name());
@@ -75,7 +75,7 @@ impl Chore {
 }
 
 /// Packs the crates, and builds each from its packed file alone.
-fn crates(_: &Chore) -> Outcome {
+fn crates(_: &Options) -> Outcome {
     let mut package = words("cargo", "package --locked");
     for name in CRATES {
         package.args(["-p", name]);
@@ -88,11 +88,11 @@ fn crates(_: &Chore) -> Outcome {
 }
 
 /// A folder with `lib`, `include`, pkg-config and CMake files as an archive.
-fn c(chore: &Chore) -> Outcome {
-    let name = format!("must-{}-{}", version()?, chore.platform.name());
-    let folder = chore.fresh("c")?;
-    run(chore.platform.command("bash")?.arg("ffi/install.sh").arg(folder.join(&name)))?;
-    chore.platform.check(&folder.join(&name).join("lib").join(chore.platform.library("must")))?;
+fn c(options: &Options) -> Outcome {
+    let name = format!("must-{}-{}", version()?, options.platform.name());
+    let folder = options.fresh("c")?;
+    run(options.platform.command("bash")?.arg("ffi/install.sh").arg(folder.join(&name)))?;
+    options.platform.check(&folder.join(&name).join("lib").join(options.platform.library("must")))?;
     for license in ["LICENSE-MIT", "LICENSE-APACHE"] {
         copy(&root().join(license), &folder.join(&name).join(license))?;
     }
@@ -100,7 +100,7 @@ fn c(chore: &Chore) -> Outcome {
     run(command("tar").arg("-czf").arg(&archive).arg("-C").arg(&folder).arg(&name))?;
     say(&archive)?;
 
-    let Some(elsewhere) = chore.elsewhere("c", &DEBIAN_FOR_C)? else { return Ok(()) };
+    let Some(elsewhere) = options.elsewhere("c", &DEBIAN_FOR_C)? else { return Ok(()) };
     let archive = elsewhere.bring(&archive)?;
     elsewhere.run("tar", &["-xzf".as_ref(), archive.as_ref()])?;
     let prefix = elsewhere.own(&name);
@@ -124,25 +124,25 @@ fn c(chore: &Chore) -> Outcome {
 }
 
 /// A source distribution, and a wheel for every CPython from 3.11 on.
-fn python(chore: &Chore) -> Outcome {
-    let folder = chore.fresh("python")?;
-    let tools = chore.platform.tools()?;
+fn python(options: &Options) -> Outcome {
+    let folder = options.fresh("python")?;
+    let tools = options.platform.tools()?;
     let maturin = |arguments: &str| {
-        let mut maturin = chore.platform.command(tools)?;
+        let mut maturin = options.platform.command(tools)?;
         maturin.args(["-m", "maturin"]).args(arguments.split_whitespace());
         maturin.args(["--manifest-path", "bindings-python/Cargo.toml", "--out"]).arg(&folder);
         Ok::<_, String>(maturin)
     };
     run(&mut maturin("sdist")?)?;
     let mut build = maturin("build --release --locked")?;
-    if let Some(tag) = chore.platform.wheel_tag() {
+    if let Some(tag) = options.platform.wheel_tag() {
         build.args(["--compatibility", &tag]);
     }
     run(&mut build)?;
     for file in files(&folder)? {
         say(&file)?;
     }
-    let Some(elsewhere) = chore.elsewhere("python", &DEBIAN_FOR_PYTHON)? else { return Ok(()) };
+    let Some(elsewhere) = options.elsewhere("python", &DEBIAN_FOR_PYTHON)? else { return Ok(()) };
     let wheel = elsewhere.bring(&one(&folder, ".whl")?)?;
     let program = elsewhere.bring(&root().join("examples/generate/python/main.py"))?;
     elsewhere.run("python3", &["-m", "venv", "venv"].map(OsStr::new))?;
@@ -153,16 +153,16 @@ fn python(chore: &Chore) -> Outcome {
 }
 
 /// The package, and beside it the one with the addon for the platform.
-fn node(chore: &Chore) -> Outcome {
-    let folder = chore.fresh("node")?;
+fn node(options: &Options) -> Outcome {
+    let folder = options.fresh("node")?;
     let here = root().join("bindings-node");
-    run(chore.platform.command("cargo")?.args(["build", "--release", "--locked", "--package", "must-node"]))?;
-    let addon = chore.platform.release().join(chore.platform.library("must_node"));
-    chore.platform.check(&addon)?;
+    run(options.platform.command("cargo")?.args(["build", "--release", "--locked", "--package", "must-node"]))?;
+    let addon = options.platform.release().join(options.platform.library("must_node"));
+    options.platform.check(&addon)?;
     run(words("npm", "ci --ignore-scripts --no-audit --no-fund").current_dir(&here))?;
     run(words("node", "node_modules/typescript/bin/tsc --project tsconfig.json").current_dir(&here))?;
     let mut lay_out = command("node");
-    lay_out.arg("bindings-node/scripts/package.mjs").arg(&folder).arg(&addon).arg(chore.platform.node_name());
+    lay_out.arg("bindings-node/scripts/package.mjs").arg(&folder).arg(&addon).arg(options.platform.node_name());
     run(&mut lay_out)?;
     let mut archives = Vec::new();
     for package in files(&folder)? {
@@ -173,7 +173,7 @@ fn node(chore: &Chore) -> Outcome {
     for archive in &archives {
         say(archive)?;
     }
-    let Some(elsewhere) = chore.elsewhere("node", &DEBIAN_FOR_NODE)? else { return Ok(()) };
+    let Some(elsewhere) = options.elsewhere("node", &DEBIAN_FOR_NODE)? else { return Ok(()) };
     elsewhere.bring(&root().join("examples/generate/node/main.mjs"))?;
     elsewhere.write("package.json", "{\"private\": true, \"type\": \"module\"}")?;
     let archives = archives.iter().map(|archive| elsewhere.bring(archive)).collect::<Result<Vec<_>, _>>()?;

@@ -1,6 +1,6 @@
 //! The bridge of a host: functions of its C++ half, and functions of Rust that the C++ half calls.
 
-#![expect(unsafe_code, reason = "the border to C++; cxx checks that both sides mean the same")]
+#![expect(unsafe_code, reason = "the boundary to C++; cxx checks that both sides have the same signatures")]
 
 use must::{Error, ErrorCode};
 use must_cxx::Thrown;

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Makes and closes a log with one commit for each event. With `anchored` it keeps its anchors.
+/// Makes and closes a log in which most events have a commit of their own. With `anchored` it keeps its anchors.
 fn log(anchored: bool) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let opened = open(folder.path());
@@ -72,7 +72,7 @@ fn copy_all(from: &Path) -> tempfile::TempDir {
     to
 }
 
-/// An attacker without a key of the log can only copy existing checkpoints.
+/// An attacker without a key of the log can copy existing checkpoints or sign with a foreign key.
 #[test]
 fn an_added_checkpoint_and_one_signed_with_a_foreign_key_are_found() {
     let whole = log(true);
@@ -124,7 +124,7 @@ fn checkpoints_are_also_checked_after_pruning() {
     assert!(opened.audit.verify().unwrap().ok);
     drop(opened);
     let all = sizes(folder.path());
-    assert_eq!(all[0], 512, "the one over exactly what was pruned stays");
+    assert_eq!(all[0], 512, "the checkpoint of exactly the pruned events stays");
     assert_eq!(first_fault(copy_all(folder.path()).path()), None);
     for size in &all[..3] {
         let changed = format!("UPDATE audit_checkpoint SET note = '' WHERE size = {size}");

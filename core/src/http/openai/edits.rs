@@ -16,7 +16,7 @@ use crate::request::{GenerateRequest, MediaType};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-/// Most pictures of one request.
+/// Largest number of pictures of one request.
 const MOST: usize = 16;
 
 /// The mode that starts from a picture, and the parameter that holds it.

@@ -11,10 +11,10 @@ use http::header::CONTENT_TYPE;
 use serde_json::{Map, Number, Value};
 use std::convert::Infallible;
 
-/// Most levels of brackets in a name.
+/// Largest number of levels of brackets in a name.
 const DEEPEST: usize = 3;
 
-/// Most files of one form.
+/// Largest number of files of one form.
 const MOST_FILES: usize = 32;
 
 /// Fields whose text in a form is a number.

@@ -7,10 +7,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// Most pictures of one request.
+/// Largest number of pictures of one request.
 const MOST: u32 = 10;
 
-/// Most partial pictures of one picture.
+/// Largest number of partial pictures of one picture.
 const MOST_PARTIAL: u32 = 3;
 
 /// A request of OpenAI's clients. Fields without a meaning for the models here are accepted and change nothing.

@@ -106,7 +106,7 @@ fn parameter_schema(parameter: &Parameter, needed: bool) -> Value {
     schema
 }
 
-/// Most values that are listed one by one.
+/// Largest number of values that are listed one by one.
 const MOST_VALUES: f64 = 256.0;
 
 fn value_schema(parameter: &Parameter) -> Value {

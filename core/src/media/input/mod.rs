@@ -48,13 +48,13 @@ impl std::fmt::Debug for ImageSource<'_> {
 /// The limits of a picture; one that exceeds them is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ImageLimits {
-    /// Most bytes of the file.
+    /// Largest number of bytes of the file.
     pub max_bytes: usize,
-    /// Most pixels of the longer side.
+    /// Largest number of pixels of the longer side.
     pub max_side: u32,
-    /// Most pixels of the whole picture.
+    /// Largest number of pixels of the whole picture.
     pub max_pixels: u64,
-    /// Most bytes that decoding may allocate for pixels.
+    /// Largest number of bytes that decoding may allocate for pixels.
     pub max_alloc: u64,
 }
 

@@ -43,7 +43,7 @@ pub(super) struct OnlyCaller {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct IdAndCaller {
-    /// Id of the object of the call.
+    /// Id of the key, session, account or task that the call acts on.
     pub(super) id: String,
     #[serde(default)]
     pub(super) caller: Option<CallerArgument>,

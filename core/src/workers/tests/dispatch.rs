@@ -1,4 +1,4 @@
-//! Tests of a gateway with real workers over loopback.
+//! Tests of a gateway with workers over loopback. Some workers are real, and some are fakes.
 
 use super::fake::{Fake, Say};
 use super::{add_ready, done, gateway, gateway_settings, host, open, picture, rows, until, until_ended, worker};
@@ -429,12 +429,12 @@ fn a_sent_task_has_the_same_parameters_at_the_worker() {
                 (&here.task.prompt, &here.task.negative_prompt),
                 (&there.task.prompt, &there.task.negative_prompt)
             );
-            let sizes_apart = |task: &crate::Task| {
+            let without_picture_sizes = |task: &crate::Task| {
                 let mut values = task.parameters.clone();
                 values.retain(|name, _| !name.ends_with("_image"));
                 values
             };
-            assert_eq!(sizes_apart(&here.task), sizes_apart(&there.task), "{} {mode}", model.id);
+            assert_eq!(without_picture_sizes(&here.task), without_picture_sizes(&there.task), "{} {mode}", model.id);
             assert_eq!(here.inputs, there.inputs, "{} {mode}", model.id);
             checked += 1;
         }

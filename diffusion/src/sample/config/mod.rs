@@ -1,7 +1,7 @@
 //! Reads the schedules of diffusers: `scheduler_config.json`.
 //!
 //! Always holds: a setting that changes what the reference computes for a model is either obeyed or refused by name.
-//! Settings without an effect there are ignored.
+//! Settings that have no effect in the reference are ignored.
 
 mod discrete;
 mod flow;
@@ -131,7 +131,7 @@ impl Default for SchedulerConfig {
 }
 
 impl SchedulerConfig {
-    /// Reads the configuration of a folder. `None` if it has none.
+    /// Reads the configuration of a folder. Returns `None` if the folder has no such file.
     pub(crate) fn of(files: &ModelFiles) -> Result<Option<Self>> {
         if !files.has(FILE) {
             return Ok(None);
@@ -166,7 +166,7 @@ impl SchedulerConfig {
             | "UniPCMultistepScheduler"
             | "LCMScheduler" => self.discrete(),
             other => Err(unusable(format!(
-                "scheduler_config.json: {other:?} is not a scheduler of this library; it has {CLASSES}"
+                "scheduler_config.json: {other:?} is not supported; the supported schedulers are {CLASSES}"
             ))),
         }
     }
@@ -175,9 +175,6 @@ impl SchedulerConfig {
     fn refuse(&self, settings: &[(&str, bool)]) -> Result<()> {
         let Some((name, _)) = settings.iter().find(|(_, wrong)| *wrong) else { return Ok(()) };
         let value = serde_json::to_value(self).ok().and_then(|fields| fields.get(name).cloned()).unwrap_or_default();
-        Err(unusable(format!(
-            "scheduler_config.json: {} with {name} = {value} cannot be sampled here",
-            self.class_name
-        )))
+        Err(unusable(format!("scheduler_config.json: {} with {name} = {value} is not supported", self.class_name)))
     }
 }

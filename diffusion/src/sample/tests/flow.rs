@@ -114,7 +114,7 @@ fn an_exact_prediction_gives_the_clean_sample() {
 }
 
 #[test]
-fn beta_takes_the_same_entries() {
+fn the_beta_spacing_takes_the_entries_of_the_reference() {
     let tensors = tensors();
     for steps in [1, 2, 3, 4, 6, 8, 14, 20, 50, 98, 300, 1000] {
         let reference = tensors[&format!("beta.{steps}")].to_dtype(candle_core::DType::U32).unwrap();

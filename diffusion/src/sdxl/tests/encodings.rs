@@ -11,7 +11,7 @@ use crate::testing::encodings::{decoded, encodings};
 use crate::testing::files::{Part, Raw, prefixed, renamed, write};
 use crate::testing::{folder, json, values};
 
-/// Returns whether a tensor is the weight of a linear layer or convolution in a block: writers of small files encode these.
+/// Returns whether a tensor is the weight of a linear layer in a block: tools that write quantised files encode these.
 fn is_encoded(name: &str, raw: &Raw) -> bool {
     raw.shape.len() == 2 && name.contains("_block") && !name.contains("emb_layers")
 }
@@ -105,7 +105,7 @@ fn convolutions_in_blocks_compute_with_their_decoded_numbers() {
     }
 }
 
-/// One file with all parts and 4-bit weights, as users of bitsandbytes publish.
+/// A 4-bit UNet with the prefix that files with all parts use, as users of bitsandbytes publish it.
 #[test]
 fn one_file_in_nf4_is_read() {
     let (_, encode, _) = encodings(is_encoded, "sdxl").into_iter().find(|(name, ..)| *name == "NF4").unwrap();

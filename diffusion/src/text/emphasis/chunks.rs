@@ -8,7 +8,7 @@ use super::parse::{Piece, parse};
 use crate::error::Result;
 use crate::weights::unusable;
 
-/// The number of tokens at the end of a full chunk among which a comma is searched. It is the web UI's default.
+/// The number of tokens at the end of a full chunk among which a comma is searched: the default of AUTOMATIC1111's web UI.
 const NEAR: usize = 20;
 
 /// The padding after the end token when a tokenizer's files do not set it.

@@ -28,7 +28,7 @@ pub(super) fn unescape(text: &str) -> Cow<'_, str> {
         } else {
             out.push('&');
         }
-        // The rest of the word after a resolved name is text, even if it begins with nothing special.
+        // What follows a resolved reference is text, even without a semicolon between them: `&notit;` gives `¬it;`.
     }
     out.push_str(rest);
     Cow::Owned(out)

@@ -115,5 +115,5 @@ const INSIDE: &[Rule] = &[
     Rename("**.norm_out.", "**.conv_norm_out."),
 ];
 
-/// All layouts in which it is published.
+/// All layouts in which the autoencoder is published.
 pub(crate) static LAYOUTS: &[&Layout] = &[&DIFFUSERS, &ORIGINAL];

@@ -108,7 +108,7 @@ pub(super) static ORIGINAL: Layout = Layout {
         Rename("**.cross_attn.k_img.", "**.attn2.add_k_proj."),
         Rename("**.cross_attn.v_img.", "**.attn2.add_v_proj."),
         Rename("**.cross_attn.norm_k_img.weight", "**.attn2.norm_added_k.weight"),
-        // The only norm of a block that has weights. diffusers numbers the norms in the order of their use.
+        // The only one of a block's three layer norms that has weights. diffusers numbers them in the order of their use.
         Rename("**.norm3.", "**.norm2."),
         Rename("**.ffn.0.", "**.ffn.net.0.proj."),
         Rename("**.ffn.2.", "**.ffn.net.2."),

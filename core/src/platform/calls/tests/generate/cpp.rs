@@ -1,7 +1,7 @@
 //! Generates the typed layer of C++: one header for each group of calls, in `ffi/include/must`.
 
 use super::types::{Call, Calls, Definition, Enumeration, Field, Kind, Record};
-use super::{GROUPS, Group, check, class, taken, wrapped};
+use super::{GROUPS, Group, check, class, methods, taken, wrapped};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
@@ -37,87 +37,6 @@ const RENAMED_TYPES: &[(&str, &str)] = &[("Status", "TaskStatus")];
 
 /// Names that are reserved words or macros of C++, with their replacements.
 const RENAMED: &[(&str, &str)] = &[("export", "export_to"), ("signed", "signed_size")];
-
-/// Additional members of the types, which the table of calls does not have.
-const MORE: &[(&str, &str)] = &[
-    (
-        "RequestFacts",
-        r"
-  /// The facts of a request for a route, to be filled in.
-  [[nodiscard]] static RequestFacts of(Route route) {
-    RequestFacts facts;
-    facts.route = route;
-    return facts;
-  }
-
-  /// Reads the header lines of a request (anything that gives pairs of names and values, such as a vector or a multimap), the
-  /// raw text of its query, and the address at the other end. A header that came more than once must be given more than once.
-  /// Text that is not UTF-8 is repaired. It then matches no key.
-  template <typename Headers>
-  [[nodiscard]] static RequestFacts from_headers(Route route, const Headers &headers, std::string_view query = {},
-                                                 const std::optional<std::string> &peer = std::nullopt) {
-    RequestFacts facts = of(route);
-    detail::read_headers(facts, headers);
-    detail::read_query(facts, query);
-    // A link-local address ends with its zone, which has no meaning here.
-    if (peer) facts.peer = peer->substr(0, peer->find('%'));
-    return facts;
-  }
-",
-    ),
-    (
-        "TaskFailure",
-        r"
-  /// The code to branch on. It is `MUST_INTERNAL` if the library does not know the name.
-  [[nodiscard]] ErrorCode error_code() const noexcept { return detail::code_from(code); }
-",
-    ),
-    (
-        "TaskState",
-        r"
-  /// Whether the task has ended.
-  [[nodiscard]] bool ended() const noexcept { return status == TaskStatus::done || status == TaskStatus::failed; }
-  /// The code of its error; `MUST_OK` if it did not fail.
-  [[nodiscard]] ErrorCode error_code() const noexcept { return error ? error->error_code() : static_cast<ErrorCode>(MUST_OK); }
-",
-    ),
-    (
-        "TaskPage",
-        r"
-  /// The tasks of this page.
-  [[nodiscard]] auto begin() const noexcept { return items.begin(); }
-  /// The end of the tasks.
-  [[nodiscard]] auto end() const noexcept { return items.end(); }
-  /// The number of tasks on this page.
-  [[nodiscard]] std::size_t size() const noexcept { return items.size(); }
-",
-    ),
-    (
-        "AccountFailure",
-        r"
-  /// The code to branch on. It is `MUST_INTERNAL` if the library does not know the name.
-  [[nodiscard]] ErrorCode error_code() const noexcept { return detail::code_from(code); }
-",
-    ),
-    (
-        "AuditEvent",
-        r"
-  /// The time of the event.
-  [[nodiscard]] Time time() const { return detail::time_from(timestamp); }
-",
-    ),
-    (
-        "AuditPage",
-        r"
-  /// The events, newest first.
-  [[nodiscard]] auto begin() const noexcept { return logs.begin(); }
-  /// The end of the events.
-  [[nodiscard]] auto end() const noexcept { return logs.end(); }
-  /// The number of events on this page.
-  [[nodiscard]] std::size_t size() const noexcept { return logs.size(); }
-",
-    ),
-];
 
 #[test]
 fn the_layer_of_cpp_is_the_committed_one() {
@@ -200,7 +119,7 @@ impl Header<'_> {
             text.push_str(&comment("  ", std::slice::from_ref(&field.about)));
             writeln!(text, "  {};", self.member(field, is_taken)).unwrap();
         }
-        if let Some((_, more)) = MORE.iter().find(|(name, _)| *name == record.name) {
+        if let Some((_, more)) = methods::CPP.iter().find(|(name, _)| *name == record.name) {
             text.push_str(more);
         }
         if super::is_answered(self.all, &record.name) {

@@ -3,6 +3,7 @@
 
 mod cpp;
 mod docs;
+mod methods;
 mod node;
 mod python;
 mod request;

@@ -1,7 +1,7 @@
 //! Generates the typed layer of Python: one module for each group of calls. It has the types, and the calls for threads and for asyncio.
 
 use super::types::{Call, Calls, Definition, Enumeration, Field, Kind, Record};
-use super::{GROUPS, Group, check, class, taken, wrapped};
+use super::{GROUPS, Group, check, class, methods, taken, wrapped};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
@@ -20,122 +20,6 @@ const BY_NAME: &[&str] = &["RequestFacts", "TaskState"];
 
 /// Records that are dictionaries.
 const DICTIONARIES: &[&str] = &["TaskQuery", "Model", "ParameterSchema", "ParameterItem"];
-
-/// Additional methods of the types.
-const MORE: &[(&str, &str)] = &[
-    (
-        "RequestFacts",
-        r#"
-    @classmethod
-    def from_headers(
-        cls,
-        route: Route,
-        headers: Iterable[tuple[str, str]],
-        query: str = "",
-        peer: str | None = None,
-    ) -> Self:
-        """Read the header lines of a request, the raw text of its query, and the address it came from.
-
-        >>> facts = must.RequestFacts.from_headers("generation", [("X-API-Key", "a key")], "page=2", "192.0.2.7")
-        >>> facts.header_keys, facts.peer
-        (('a key',), '192.0.2.7')
-        >>> "a key" in repr(facts)
-        False
-
-        A header or query name that comes more than once must be given more than once: two different keys are refused.
-        """
-        return cls(route=route, **read_headers(headers, query, peer))
-"#,
-    ),
-    (
-        "LogLevel",
-        r#"
-    @property
-    def number(self) -> int:
-        """The matching level of `logging`. It is 5 for `trace`."""
-        return {"error": 40, "warn": 30, "info": 20, "debug": 10, "trace": 5}[self.value]
-"#,
-    ),
-    (
-        "AuditEvent",
-        r#"
-    @property
-    def time(self) -> datetime:
-        """The time of the event, in UTC."""
-        return datetime.fromisoformat(self.timestamp)
-"#,
-    ),
-    (
-        "Status",
-        r#"
-    @property
-    def ended(self) -> bool:
-        """Whether the task has ended."""
-        return self in (Status.DONE, Status.FAILED)
-"#,
-    ),
-    (
-        "TaskFailure",
-        r#"
-    def exception(self) -> MustError:
-        """The exception for the code."""
-        return error_from(self.code, self.detail)
-"#,
-    ),
-    (
-        "TaskState",
-        r#"
-    @property
-    def ended(self) -> bool:
-        """Whether the task has ended."""
-        return self.status.ended
-
-    def raise_for_failure(self) -> Self:
-        """Return this state, or raise the task's own error when it failed.
-
-        >>> task = platform.submit("tiny-image", "a red circle", steps=4)
-        >>> task.wait(raise_on_failure=False).raise_for_failure().error is None
-        True
-
-        Raises:
-            MustError: The class for the task's error code, such as `must.CancelledError`.
-        """
-        if self.error is not None:
-            raise self.error.exception()
-        return self
-"#,
-    ),
-    (
-        "TaskPage",
-        r#"
-    def __iter__(self) -> Iterator[TaskState]:
-        """The tasks of this page.
-
-        >>> task = platform.submit("tiny-image", "a red circle", steps=4)
-        >>> state = task.wait()
-        >>> [state.prompt for state in platform.gallery()]
-        ['a red circle']
-        """
-        return iter(self.items)
-
-    def __len__(self) -> int:
-        """The number of tasks on this page."""
-        return len(self.items)
-"#,
-    ),
-    (
-        "AuditPage",
-        r#"
-    def __iter__(self) -> Iterator[AuditEvent]:
-        """The events."""
-        return iter(self.logs)
-
-    def __len__(self) -> int:
-        """The number of events on this page."""
-        return len(self.logs)
-"#,
-    ),
-];
 
 #[test]
 fn the_layer_of_python_is_the_committed_one() {
@@ -501,7 +385,7 @@ pub(super) fn is_class(name: &str) -> bool {
 }
 
 fn more(name: &str) -> &'static str {
-    MORE.iter().find(|(known, _)| *known == name).map_or("", |(_, more)| more)
+    methods::PYTHON.iter().find(|(known, _)| *known == name).map_or("", |(_, more)| more)
 }
 
 pub(super) fn enumeration_block(enumeration: &Enumeration) -> String {

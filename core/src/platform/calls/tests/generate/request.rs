@@ -72,7 +72,7 @@ fn of_node(record: &Record, catalog: &Catalog) -> String {
         text.push_str("}\n\n");
     }
     text.push_str(
-        "/** Parameters of the built-in catalog. `platform.models()` tells which model takes which, and their bounds. */\n\
+        "/** Parameters of the built-in catalog. `platform.models()` tells which model takes which of them, and their bounds. */\n\
          export interface Parameters {\n",
     );
     for (name, rules) in catalog.parameters.iter() {
@@ -170,7 +170,7 @@ fn of_cpp(record: &Record, catalog: &Catalog) -> String {
         setters.push_str(&settings::setter(name, parameter, kind, &body));
     }
     let about = format!(
-        "{} There is a member for each parameter of the built-in catalog. Platform::models tells which model takes which, and their \
+        "{} There is a member for each parameter of the built-in catalog. Platform::models tells which model takes which of them, and their \
          bounds.",
         record.about
     );
