@@ -50,7 +50,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--out", type=Path, default=run.HERE.parent / "results/turns.json")
     options = parser.parse_args()
+    if not all("=" in build for build in (options.before, options.after)):
+        parser.error("give NAME=PROGRAM twice")
     builds = dict(build.split("=", 1) for build in (options.before, options.after))
+    if len(builds) != 2:
+        parser.error("the two names must differ")
     before, after = builds
     samples: dict[tuple[str, int, str], list[dict[str, float]]] = {}
     machine = run.machine()

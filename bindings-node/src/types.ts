@@ -1,4 +1,4 @@
-/** Types of arguments and answers that the core does not have. */
+/** Types of arguments and answers that are written by hand. */
 
 import type { LogLevel, Settings as CoreSettings } from "./generated/settings";
 import type { Host } from "./host";

@@ -19,7 +19,7 @@ sys.path.append(str(Path(__file__).resolve().parents[2] / "tests" / "models"))
 
 import wan_files
 from clips import Clip, distance, frames, probe
-from wan_cases import BLUE, COUNTS, MODES, OFFERS, PROMPT, RED, STILL, STRENGTHS, Still, Strength, given
+from wan_cases import BLUE, CHANGES, MODES, OFFERS, PROMPT, RED, STILL, STRENGTHS, Still, Strength, given
 
 EVERY_MODE = [(model, mode) for model, modes in MODES.items() for mode in modes]
 
@@ -94,7 +94,7 @@ def test_every_mode(random_weights: must.Platform, model: str, mode: str) -> Non
     assert clip(random_weights, model, mode) == task.result(), "the same seed gives the same bytes"
 
 
-@pytest.mark.parametrize(("model", "mode", "more"), COUNTS)
+@pytest.mark.parametrize(("model", "mode", "more"), CHANGES)
 def test_every_parameter_changes_the_result(
     random_weights: must.Platform, model: str, mode: str, more: dict[str, Any]
 ) -> None:

@@ -15,12 +15,14 @@ done
 
 work=$(mktemp -d)
 chmod 755 "$work"
-trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
+beside=
+trap 'end; chmod -R u+w "$work"; rm -rf "$work"' EXIT
 prefix=$work/prefix
 folder() { new=$work/data${1:-}; rm -rf "$new"; mkdir -p "$new"; chmod 755 "$new"; echo "$new"; }
 # Runs a command beside the next ones, until `join` waits for it.
 beside() { "$@" & beside=$!; }
-join() { wait "$beside" || fail "what ran beside the other command failed"; }
+join() { wait "$beside" || fail "what ran beside the other command failed"; beside=; }
+end() { [ -z "$beside" ] || { kill "$beside" 2>/dev/null; wait "$beside" 2>/dev/null; } || true; }
 began=$(date +%s)
 step() { echo "== $* (after $(($(date +%s) - began)) s)"; }
 fail() { echo "tests/c: $*" >&2; exit 1; }

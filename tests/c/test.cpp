@@ -51,7 +51,7 @@ static void generating(const must::Platform &platform) {
   const auto done = task.wait();
   CHECK(done.ended() && done.seed == 7 && !done.error && done.error_code() == MUST_OK && done.model == "tiny-image");
   CHECK(done.type == must::MediaType::image && done.width == 64 && done.height == 64 && !done.workspace && !done.owner);
-  CHECK(done.parameters.at("steps").get<int>() == 4 && done.result_path && done.preview_path);
+  CHECK(done.parameters["steps"].get<int>() == 4 && done.result_path && done.preview_path);
   CHECK(done.started_at && done.finished_at && done.created_at <= *done.started_at && *done.started_at <= *done.finished_at);
   CHECK(!task.cancel());
 

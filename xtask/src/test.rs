@@ -377,8 +377,9 @@ fn cuda() -> Outcome {
     let check = "cargo clippy --package must-diffusion --features cuda,cudnn -- -D warnings";
     let mut shell = command("bash");
     shell.args(["-c", &format!(". \"$0\" && exec {check}")]).arg(setup::cuda_environment());
-    // Nothing runs the kernels here, so they are compiled in the fastest way.
-    run(shell.env("NVCC_APPEND_FLAGS", "--Ofast-compile=max"))
+    // Nothing runs the kernels here, so they are compiled in the fastest way, and in a folder of their own: a build in the shared one
+    // would use them.
+    run(shell.env("NVCC_APPEND_FLAGS", "--Ofast-compile=max").env("CARGO_TARGET_DIR", target().join("cuda-check")))
 }
 
 fn lint() -> Outcome {

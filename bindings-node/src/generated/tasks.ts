@@ -28,7 +28,10 @@ export interface TaskFailure {
   detail: string;
 }
 
-/** A task as it was at the time of the call. Its JSON form is the object that HTTP and every language binding return. */
+/**
+ * A task as it was at the time of the call. The calls of `docs/calls.md` return its JSON form. Times are in UTC, in JSON as RFC
+ * 3339.
+ */
 export interface TaskState {
   /** Stable id. */
   id: string;

@@ -13,7 +13,7 @@ from must._must import NativeClock
 KeyFunction: TypeAlias = Callable[[], str]
 """Gives keys as the text of a key file: one key a line, `VERSION BASE64` with 32 bytes in base64.
 
-The highest version seals and signs, the others open and verify. Any exception means that it has no keys."""
+The highest version encrypts or signs, the others only decrypt or verify. Any exception means that it has no keys."""
 
 AnchorFunction: TypeAlias = Callable[[str], object]
 """Stores a checkpoint of the audit log, a signed note. Any exception means that it was not stored."""

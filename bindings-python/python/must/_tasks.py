@@ -67,8 +67,8 @@ class TaskFailure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskState:
-    """A task as it was at the time of the call. Its JSON form is the object that HTTP and every language binding
-    return.
+    """A task as it was at the time of the call. The calls of `docs/calls.md` return its JSON form. Times are in UTC, in
+    JSON as RFC 3339.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""Types of pictures, parameters and log records, which only Python has."""
+"""Types of pictures, parameters and log records, written by hand."""
 
 from __future__ import annotations
 

@@ -245,9 +245,11 @@ fn build(raw: RawModel, shared: &Map<String, Value>) -> Result<Model> {
                 names.contains(&subject)
             };
             if !known {
-                return Err(invalid(format!(
-                    "{id}.{name}: a rule depends on {subject}, but this model has no such parameter or mode"
-                )));
+                let why = match subject.as_str() {
+                    "mode" => "a rule names only modes that this model does not have".to_owned(),
+                    _ => format!("a rule depends on {subject}, which is not a parameter of this model"),
+                };
+                return Err(invalid(format!("{id}.{name}: {why}")));
             }
         }
     }
@@ -286,10 +288,23 @@ fn check_rules(name: &str, parameter: &Parameter) -> std::result::Result<(), Str
     if parameter.locked && parameter.default.is_none() {
         return Err("a locked parameter needs a default".to_owned());
     }
+    check_values(parameter)?;
     for value in parameter.default.iter().chain(&parameter.recommended) {
         parameter.check(name, value)?;
     }
     Ok(())
+}
+
+/// Checks that each value is a text or a number, as the schemas of the API say.
+fn check_values(parameter: &Parameter) -> std::result::Result<(), String> {
+    let rules = parameter.visible_if.iter().chain(&parameter.required_if).flat_map(|rule| rule.values().flatten());
+    let values = parameter.default.iter().chain(&parameter.recommended).chain(&parameter.choices).chain(rules);
+    for value in values {
+        if !value.is_string() && !value.is_number() {
+            return Err(format!("{value} is neither a text nor a number"));
+        }
+    }
+    parameter.item.iter().flatten().try_for_each(|(_, item)| check_values(&item.rules))
 }
 
 fn invalid(detail: String) -> Error {

@@ -138,6 +138,10 @@ fn inconsistent_catalogs_are_refused() {
     let error = Catalog::from_json(&text.to_string()).unwrap_err();
     assert!(error.detail().contains("pony.steps"), "{error}");
     text["models"][0]["parameters"]["steps"]["default"] = json!(30);
+    let mut with_flag = text.clone();
+    with_flag["models"][0]["parameters"]["sampler"]["choices"][0] = json!(true);
+    let error = Catalog::from_json(&with_flag.to_string()).unwrap_err();
+    assert!(error.detail().contains("true is neither a text nor a number"), "{error}");
     text["models"][1]["aliases"] = json!(["pony"]);
     assert!(Catalog::from_json(&text.to_string()).unwrap_err().detail().contains("two models"));
 }

@@ -76,7 +76,7 @@ impl ContentCoding {
         };
         let decompressed = decompressed.map_err(|_| {
             let name = if self == Self::Gzip { "gzip" } else { "deflate" };
-            Error::validation(format!("the Content-Encoding is {name}, but the body is not complete {name} data"))
+            Error::validation(format!("the Content-Encoding is {name}, but the body is not valid {name} data"))
                 .with_action("Compress the body again, or send it uncompressed, without a Content-Encoding.")
         })?;
         if decompressed.len() > limit { Err(too_large(limit)) } else { Ok(Bytes::from(decompressed)) }

@@ -58,18 +58,18 @@ pub(crate) enum KeySource {
     Host(KeyCallback),
 }
 
-/// Keys by their versions. The highest version seals and signs; the others only open and verify.
+/// Keys by their versions. The highest version encrypts or signs; the others only decrypt or verify.
 ///
 /// As text: one key a line, `VERSION BASE64`, or a single line with the key alone, which is version 1.
 pub(crate) struct KeyRing(BTreeMap<u32, Key>);
 
 impl KeyRing {
-    /// Returns the key that seals new values.
+    /// Returns the key that encrypts new values.
     pub(crate) fn current(&self) -> Result<(u32, &Key)> {
         self.0.last_key_value().map(|(version, key)| (*version, key)).ok_or_else(|| missing("there is no key"))
     }
 
-    /// Returns the version of the key that seals new values.
+    /// Returns the version of the key that encrypts new values.
     pub(crate) fn newest(&self) -> Result<u32> {
         self.current().map(|(version, _)| version)
     }
@@ -86,7 +86,8 @@ impl KeyRing {
 
     /// Parses the text form.
     pub(crate) fn parse(text: &str) -> Result<Self> {
-        let wrong = || missing("the keys must be lines of 32 bytes in base64, each optionally after its version");
+        let wrong =
+            || missing("the keys must be lines of a version and 32 bytes in base64; a single key needs no version");
         let mut keys = BTreeMap::new();
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
         for line in lines {

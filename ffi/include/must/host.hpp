@@ -20,8 +20,8 @@
 
 namespace must {
 
-/// Gives keys in the form of a key file: one key a line, `VERSION BASE64` with 32 bytes in base64; the highest version seals
-/// and signs, the others open and verify. Any exception means that it has no keys.
+/// Gives keys in the form of a key file: one key a line, `VERSION BASE64` with 32 bytes in base64; the highest version
+/// encrypts or signs, the others only decrypt or verify. Any exception means that it has no keys.
 using KeyFunction = std::function<SecretText()>;
 
 /// Takes a checkpoint of the audit log, a signed note. Any exception means that the checkpoint was not stored.

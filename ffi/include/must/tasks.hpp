@@ -8,7 +8,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -64,7 +63,8 @@ struct TaskFailure {
   }
 };
 
-/// A task as it was at the time of the call. Its JSON form is the object that HTTP and every language binding return.
+/// A task as it was at the time of the call. The calls of `docs/calls.md` return its JSON form. Times are in UTC, in JSON as
+/// RFC 3339.
 struct TaskState {
   /// Stable id.
   std::string id;
@@ -83,7 +83,7 @@ struct TaskState {
   /// Description of what the result should not show.
   std::string negative_prompt;
   /// All other parameters in the catalog's order, with defaults filled in. Images appear by name, without their content.
-  std::map<std::string, Json> parameters;
+  Json parameters;
   /// The seed that is used. It is random if the request had -1.
   std::int64_t seed = 0;
   /// Width in pixels.
@@ -128,7 +128,7 @@ struct TaskState {
             json["mode"].get<std::string>(),
             json["prompt"].get<std::string>(),
             json["negative_prompt"].get<std::string>(),
-            json["parameters"].get<std::map<std::string, Json>>(),
+            json["parameters"].get<Json>(),
             json["seed"].get<std::int64_t>(),
             json["width"].get<std::uint32_t>(),
             json["height"].get<std::uint32_t>(),

@@ -395,6 +395,8 @@ pub(super) fn ty(kind: &Kind) -> String {
         Kind::Seconds => "Seconds".to_owned(),
         Kind::Any | Kind::TextOrNumber => "Json".to_owned(),
         Kind::List(inner) => format!("std::vector<{}>", ty(inner)),
+        // An object keeps its order, and a map does not.
+        Kind::Map(inner) if **inner == Kind::Any => "Json".to_owned(),
         Kind::Map(inner) => format!("std::map<std::string, {}>", ty(inner)),
         Kind::Maybe(inner) => format!("std::optional<{}>", ty(inner)),
         Kind::Named(name) => type_name(name).to_owned(),

@@ -25,7 +25,7 @@ struct Group {
     subjects: &'static [&'static str],
     /// Types that are in this file, whichever call uses them first.
     types: &'static [&'static str],
-    /// Types that no call uses. They are in this file, with those that they are made of.
+    /// Types that no call of the host uses. They are in this file, with those that they are made of.
     roots: &'static [Root],
 }
 

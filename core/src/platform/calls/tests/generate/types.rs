@@ -133,7 +133,7 @@ impl Call {
     }
 }
 
-/// A type that no call uses.
+/// A type that no call of the host uses.
 pub(super) struct Root {
     schema: fn(&mut SchemaGenerator) -> Schema,
     is_argument: bool,
@@ -149,7 +149,7 @@ impl Root {
     }
 }
 
-/// A type that no call uses, as the generators need it.
+/// A type that no call of the host uses, as the generators need it.
 pub(super) struct Rooted {
     /// The file of its group.
     pub(super) file: &'static str,
