@@ -46,6 +46,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("before", metavar="BEFORE=PROGRAM")
     parser.add_argument("after", metavar="AFTER=PROGRAM")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
     parser.add_argument("--turns", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--out", type=Path, default=run.HERE.parent / "results/turns.json")
@@ -60,13 +61,13 @@ def main() -> None:
     machine = run.machine()
     with tempfile.TemporaryDirectory(dir=options.out.parent) as folder:
         for turn in range(options.turns):
-            for name, kind in KINDS.items():
+            for name in options.kinds:
                 for connections in CONNECTIONS:
                     for build in (before, after) if turn % 2 == 0 else (after, before):
-                        found = measure(builds[build], kind, connections, options.seconds, Path(folder))
+                        found = measure(builds[build], KINDS[name], connections, options.seconds, Path(folder))
                         samples.setdefault((name, connections, build), []).append(found)
     measured: dict[str, Any] = {}
-    for name in KINDS:
+    for name in options.kinds:
         for connections in CONNECTIONS:
             both = {build: median(samples[name, connections, build]) for build in builds}
             ratios = {figure: round(both[after][figure] / both[before][figure], 3) for figure in both[after]}
