@@ -14,9 +14,9 @@
 #include "http.hpp"
 #include "load.hpp"
 #include "log.hpp"
-#include "request.hpp"
 #include "secrets.hpp"
 #include "settings.hpp"
+#include "submit_options.hpp"
 #include "task.hpp"
 #include "tasks.hpp"
 

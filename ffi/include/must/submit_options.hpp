@@ -1,7 +1,7 @@
 /// @file
 /// Options of a submission: must::SubmitOptions.
-#ifndef MUST_REQUEST_HPP
-#define MUST_REQUEST_HPP
+#ifndef MUST_SUBMIT_OPTIONS_HPP
+#define MUST_SUBMIT_OPTIONS_HPP
 
 #include "json.hpp"
 
@@ -29,4 +29,4 @@ class SubmitOptions {
 
 }  // namespace must
 
-#endif  // MUST_REQUEST_HPP
+#endif  // MUST_SUBMIT_OPTIONS_HPP
