@@ -49,27 +49,27 @@ export declare class NativePlatform {
   constructor(reply: (call: number, failure: NativeFailure | null, value: string | Buffer | null) => void)
   /**
    * Opens the data folder. `settings` is JSON. `log` is called with each log record as JSON. `ask` is called with the number of a
-   * question to one of the functions in `provided`, and the answer is given by calling `answer` with this number. Answers null.
+   * question to one of the functions in `provided`, and the answer is given by calling `answer` with this number. Answers with null.
    */
   open(call: number, settings: string, log: ((record: string) => void) | null, ask: (question: number, what: string, checkpoint: string | null) => void, provided: NativeHostFunctions, clock?: NativeClock | undefined | null): void
   /** Answers a question of `ask`: with the text of keys, with nothing if a checkpoint was stored, or with the class of the thrown error. */
   answer(question: number, text?: string | undefined | null, thrown?: string | undefined | null): void
-  /** Answers the load of the lanes. */
+  /** Answers with the load of the lanes. */
   load(call: number): void
-  /** Answers the array of models. */
+  /** Answers with the array of models. */
   models(call: number): void
   /**
-   * Submits a request for an owner. The request is JSON with separate raw images. With `image_paths`, a text for an image may be the
-   * path of a file. Answers the task.
+   * Submits a request. The request and the options are JSON, and the images of the request are separate. With `image_paths`, a text
+   * for an image may be the path of a file. Answers with the task.
    */
-  submit(call: number, request: string, images: Array<NativeImage>, imagePaths: boolean, owner?: string | null): void
-  /** Answers the current state of the task. */
+  submit(call: number, request: string, images: Array<NativeImage>, imagePaths: boolean, options: string): void
+  /** Answers with the current state of the task. */
   status(call: number, task: string): void
-  /** Answers the task when it has ended. */
+  /** Answers with the task when it has ended. */
   wait(call: number, task: string): void
-  /** Begins to follow a task. From then on, `call` is the number of the stream. Answers null. */
+  /** Begins to follow a task. From then on, `call` is the number of the stream. Answers with null. */
   follow(call: number, task: string): void
-  /** Answers the next state of a followed task, and null after the last one. */
+  /** Answers with the next state of a followed task, and null after the last one. */
   next(call: number, stream: number): void
   /** Ends a stream. */
   unfollow(stream: number): void
@@ -77,23 +77,23 @@ export declare class NativePlatform {
   forget(call: number): void
   /** Asks a task to end. Answers whether it was still pending or running. */
   cancel(call: number, task: string): void
-  /** Answers the bytes of the result. */
+  /** Answers with the bytes of the result. */
   result(call: number, task: string): void
-  /** Answers the frames of the result: four bytes each for width and height, little-endian, then the pixels. */
+  /** Answers with the frames of the result: four bytes each for width and height, little-endian, then the pixels. */
   frames(call: number, task: string): void
-  /** Answers the bytes of the preview. */
+  /** Answers with the bytes of the preview. */
   preview(call: number, task: string): void
-  /** Writes the result to a file, or into a folder under its own name. Answers the path of the file. */
+  /** Writes the result to a file, or into a folder under its own name. Answers with the path of the file. */
   save(call: number, task: string, path: string): void
-  /** Answers a page of tasks. `query` is JSON. */
+  /** Answers with a page of tasks. `query` is JSON. */
   tasks(call: number, query: string): void
-  /** Answers a page of finished tasks. `query` is JSON. */
+  /** Answers with a page of finished tasks. `query` is JSON. */
   gallery(call: number, query: string): void
-  /** Removes an ended task and its files. Answers null. */
+  /** Removes an ended task and its files. Answers with null. */
   delete(call: number, task: string): void
   /** Makes an administrative call by its name. `arguments` is JSON. Answers with the result of that call. */
   invoke(call: number, name: string, arguments: string): void
-  /** Serves the HTTP API. From then on, `call` is the number of the server. Answers the address. */
+  /** Serves the HTTP API. From then on, `call` is the number of the server. Answers with the address. */
   serve(call: number, address: string): void
   /** Stops a server. Answers whether all its calls ended before the deadline. */
   stopServer(call: number, server: number, deadlineMs: number): void
@@ -103,17 +103,17 @@ export declare class NativePlatform {
    */
   bodyWait(call: number, received: number, elapsedMs: number, idleMs: number): void
   /**
-   * Handles an HTTP request. `head` is JSON with method, target, headers, peer and mount. Answers status and headers. From then on,
+   * Handles an HTTP request. `head` is JSON with method, target, headers, peer and mount. Answers with status and headers. From then on,
    * `call` is the number of this response.
    */
   request(call: number, head: string, body: Uint8Array): void
-  /** Answers the next part of a response's body, and null at its end. */
+  /** Answers with the next part of a response's body, and null at its end. */
   chunk(call: number, answer: number): void
   /** Ends a response whose remaining body is not wanted. */
   endAnswer(answer: number): void
-  /** Answers the metrics in the text format of Prometheus. */
+  /** Answers with the metrics in the text format of Prometheus. */
   metrics(call: number): void
-  /** Closes the platform and ends its threads. Then answers null. */
+  /** Closes the platform and ends its threads. Then answers with null. */
   close(call: number, deadlineMs: number): void
   /** Closes the platform if it is open, and blocks until its threads have ended. For the end of a process. */
   release(deadlineMs: number): void

@@ -1,5 +1,5 @@
-//! Names the shared library for the dynamic linker: `libmust` and the number of its binary interface. Tells the build scripts of
-//! dependent crates where the headers are.
+//! Sets the name by which the dynamic linker finds the shared library: `libmust.so.0`, or `libmust.0.dylib` on macOS. Tells the build
+//! scripts of dependent crates where the headers are.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

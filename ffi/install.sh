@@ -43,7 +43,8 @@ cp "$built/$file" "$prefix/lib/$shared.new" && mv -f "$prefix/lib/$shared.new" "
 ln -sf "$shared" "$prefix/lib/$soname"
 ln -sf "$soname" "$prefix/lib/$plain"
 
-# On Linux the static library is one object that exposes only must_*, so a host may also link its own SQLite or Rust library.
+# On Linux, if objcopy is installed, the static library is one object that exposes only must_*, so that a host may also link its own
+# SQLite or Rust library. Otherwise it is the library that cargo built.
 objcopy=${OBJCOPY:-objcopy}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -24,12 +24,12 @@ export default defineConfig(({ mode }) => ({
     cssCodeSplit: false,
     sourcemap: false,
     reportCompressedSize: false,
-    // Names that stay: the core embeds the files by them.
+    // The names are fixed, because the core embeds the files by their names.
     rollupOptions: {
       output: { entryFileNames: "assets/app.js", assetFileNames: "assets/[name][extname]" },
     },
   },
-  // Tests read the catalog and the table of codes of the core.
+  // Tests read the core's catalog (core/catalog.json) and the table of codes (docs/errors.md), which are outside this folder.
   server: {
     ...(mode === "test" ? { fs: { allow: [".."] } } : {}),
     proxy: Object.fromEntries(calls.map((call) => [`/${call}`, { target: server(mode) }])),

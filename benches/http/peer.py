@@ -1,4 +1,4 @@
-"""The peer: the same two calls, written carefully with FastAPI and SQLite.
+"""The server that MUST is compared with: the same two calls, written carefully with FastAPI and SQLite.
 
 `POST /generate` checks the key and the request, and answers once a row is durable (WAL, synchronous=FULL).
 `GET /status/{id}` reads the row. Nothing runs the tasks. Each thread keeps one connection, and SQLite's own lock orders

@@ -1,4 +1,4 @@
-"""The HTTP server under load, beside a peer in FastAPI with SQLite under uvicorn, in the same run.
+"""Measures the HTTP server under load, and a peer in FastAPI with SQLite under uvicorn, in the same run.
 
     python run.py MUST_PROGRAM PYTHON_OF_THE_PEER [--seconds 5] [--out ../results/http.json]
 

@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("after", metavar="AFTER=PROGRAM")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
     parser.add_argument("--turns", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=run.HERE.parent / "results/turns.json")
     options = parser.parse_args()
     if not all("=" in build for build in (options.before, options.after)):

@@ -3,8 +3,9 @@
     PYTHON gpu.py sdxl|flux|wan WIDTH HEIGHT FRAMES FEW MANY GUIDANCE
 
 Makes the networks of diffusers in their true sizes on the GPU, in bfloat16, with the autoencoder in the type that its pipeline
-uses. Prints a line of JSON: the seconds of a step (from the difference of runs with FEW and MANY steps), and of decoding.
-Prompts are random states. There are no text encoders here, but MUST's `rest_seconds` include them.
+uses. Prints a line of JSON: `step_seconds`, from the difference of runs with FEW and MANY steps, and `rest_seconds`,
+which is the time of decoding. Prompts are random states. There are no text encoders here, but MUST's `rest_seconds`
+include them.
 """
 
 import json

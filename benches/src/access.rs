@@ -63,7 +63,7 @@ fn measure(options: &Options) -> Result<Report, Error> {
     let grown = peak_kib().zip(before).map(|(after, before)| after - before);
     report.row(format!("verification of {} events", verdict.size), format!("{speed:.0} /s"), "1,000,000 in a few s");
     report.row(
-        "peak memory that it added",
+        "peak memory that the verification added",
         grown.map_or("?".to_owned(), |kib| format!("{:.1} MiB", kib as f64 / 1024.0)),
         "flat",
     );

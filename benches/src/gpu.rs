@@ -117,7 +117,7 @@ fn gpu() -> Option<String> {
     Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// Reads the memory in use of the GPU ten times a second.
+/// Reads how much memory of the GPU is in use, ten times a second.
 struct Memory {
     reader: Option<Child>,
 }

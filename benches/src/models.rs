@@ -115,7 +115,8 @@ pub(crate) fn run(options: &Options) -> Outcome<Report> {
 /// The name of this benchmark.
 const NAME: &str = "models";
 
-/// Returns the results of earlier runs, by case. A case whose files are missing keeps its figures, which include their date.
+/// Returns the results of earlier runs, by the name of the case. If the files of a case are missing, its earlier figures are
+/// kept, with their date.
 fn earlier_results(options: &Options) -> BTreeMap<String, Value> {
     let text = std::fs::read_to_string(options.results.join(format!("{NAME}.json"))).unwrap_or_default();
     let document: Value = serde_json::from_str(&text).unwrap_or_default();

@@ -26,7 +26,7 @@ pub(crate) struct Options {
     pub(crate) python: Option<String>,
     /// The built Node package's `dist` folder.
     pub(crate) node: Option<String>,
-    /// A Python with PyTorch and diffusers.
+    /// A Python with PyTorch, diffusers and transformers.
     pub(crate) reference: Option<String>,
     /// The folder that `tools/random-weights` filled.
     pub(crate) weights: Option<PathBuf>,

@@ -2,7 +2,7 @@
 //!
 //! One program for each language makes the same calls on a paused platform of its own. The languages take turns for several
 //! rounds, so that other work on the machine affects all of them. `status` reads a waiting task, which is in memory;
-//! `status_ended` reads one from the database; `submit` makes a task durable.
+//! `status_ended` reads an ended task, which is in the database; `submit` makes a task durable.
 
 use crate::Outcome;
 use crate::options::Options;

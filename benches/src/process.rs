@@ -40,6 +40,7 @@ impl LineProcess {
         Ok(Self { shown, child, input: Some(input), output: BufReader::new(output).lines() })
     }
 
+    /// Writes one line of input, and reads the line of output that answers it.
     pub(crate) fn ask(&mut self, question: &Value) -> Outcome<Value> {
         let input = self.input.as_mut().ok_or("the program's input is closed")?;
         writeln!(input, "{question}")
@@ -48,7 +49,7 @@ impl LineProcess {
         self.read_line()
     }
 
-    /// Reads its next line of output.
+    /// Reads the next line of output, which must be JSON.
     pub(crate) fn read_line(&mut self) -> Outcome<Value> {
         let line = self.output.next().and_then(Result::ok).ok_or_else(|| format!("ended by itself: {}", self.shown))?;
         serde_json::from_str(&line).map_err(|error| format!("did not print JSON ({error}): {}", self.shown))

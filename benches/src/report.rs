@@ -12,7 +12,7 @@ pub(crate) struct Report {
     pub(crate) goals: Value,
     /// The measured figures.
     pub(crate) measured: Value,
-    /// The figures that were not measured, with the reasons.
+    /// What could not be measured, or was not available, with the reasons.
     pub(crate) missing: Vec<String>,
     rows: Vec<Row>,
 }

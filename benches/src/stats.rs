@@ -22,7 +22,8 @@ impl Samples {
         self.0.len()
     }
 
-    /// Returns the smallest sample that is not exceeded by at least `percent` of all samples. NaN without samples.
+    /// Returns the smallest sample such that at least `percent` percent of all samples are not greater than it. NaN without
+    /// samples.
     pub(crate) fn percentile(&self, percent: f64) -> f64 {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rank between 1 and the count")]
         let rank = (percent / 100.0 * self.0.len() as f64).ceil().max(1.0) as usize;

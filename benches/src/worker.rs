@@ -1,8 +1,9 @@
 //! The process that generates for `generate`. It does nothing else, so that its memory is that of generating.
 //!
 //! Arguments: `pipeline` or `platform`, THREADS, DATA_DIR. It prints a line when it is ready, and one for each request on
-//! standard input: the seconds of the request and the peak memory so far. `pipeline` runs the model alone, from prompt to
-//! frames. `platform` submits a durable task and waits for its end, so it also counts encoding and writing the file.
+//! standard input: the seconds of the request and the peak memory so far in KiB. `pipeline` runs the model alone, from
+//! prompt to frames, and writes the frames to the file that the request names. `platform` submits a durable task and waits
+//! for its end, so it also counts encoding and writing the file.
 
 use crate::Outcome;
 use crate::machine::peak_kib;

@@ -11,8 +11,8 @@ pub(crate) mod ffi {
         /// `must`.
         type Platform;
 
-        /// C++'s `must::Task`, which names a task of a [`Platform`] and owns neither. Its calls throw `invalid_state` when the
-        /// platform object was dropped. In a bridge: `type Task = must_cxx::Task;`, in the namespace `must`.
+        /// C++'s `must::Task`, which refers to a task of a [`Platform`] and owns neither the task nor the platform. Its calls throw
+        /// `invalid_state` when the platform object was dropped. In a bridge: `type Task = must_cxx::Task;`, in the namespace `must`.
         type Task;
 
         #[namespace = ""]

@@ -2,7 +2,7 @@
 //!
 //! cxx passes only one text for each failure. For an error of MUST, this crate and its header write a prefix and a JSON object
 //! with `code`, `detail` and `user_action` into that text, and read it on the other side; any other text becomes an `internal`
-//! error. The time that an error may say to wait is not passed on, as in the C ABI.
+//! error. The time to wait, `must::Error::retry_after`, is not passed on; the C ABI does not have it either.
 
 use must::{Error, ErrorCode};
 use serde_json::{Value, json};

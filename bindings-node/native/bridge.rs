@@ -1,4 +1,4 @@
-//! Calls into JavaScript: each platform has one function that receives every answer, and one that receives its logs.
+//! Calls into JavaScript: each platform has one function that receives every answer, and may have one that receives its log records.
 //!
 //! Any thread may answer. The functions do not keep the event loop alive; the typed layer does that while calls are open.
 

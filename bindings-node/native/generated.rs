@@ -1,5 +1,5 @@
-//! The generated TypeScript of error codes and limits. `MUST_REGEN=1 cargo test -p must-node` rewrites what has drifted; without it
-//! the test fails.
+//! The generated TypeScript of error codes and limits. `MUST_REGEN=1 cargo test -p must-node` rewrites the files. Without the variable the
+//! test fails if a file differs.
 
 use must::ErrorCode;
 use serde_json::Value;
@@ -16,7 +16,12 @@ fn typescript_matches_committed() {
             std::fs::write(&path, &text).unwrap();
         }
         let committed = std::fs::read_to_string(&path).unwrap_or_default();
-        assert_eq!(committed, text, "{} has drifted; rewrite it with MUST_REGEN=1", path.display());
+        assert_eq!(
+            committed,
+            text,
+            "{} differs from the code: run `MUST_REGEN=1 cargo test -p must-node`",
+            path.display()
+        );
     }
 }
 

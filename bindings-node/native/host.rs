@@ -1,7 +1,7 @@
 //! Functions of a JavaScript host that give keys and store checkpoints, and a manual clock.
 //!
-//! A thread of the core that needs an answer asks with a number and waits, and JavaScript answers with that number. No thread may wait for
-//! an environment whose thread blocks: [`HostFunctions::end`] releases all waiting threads before that.
+//! A thread of the core that needs an answer asks with a number and waits, and JavaScript answers with that number. While the thread of
+//! JavaScript is blocked, it cannot answer, so [`HostFunctions::end`] releases all waiting threads before that thread blocks.
 
 use must::Host;
 use must::secrets::SecretText;

@@ -1,8 +1,8 @@
-//! The Node.js addon: converts, calls one method of [`must::Platform`], converts back.
+//! The Node.js addon. Each method converts its arguments, calls one method of [`must::Platform`] and converts the result.
 //!
-//! JavaScript numbers its calls. All but `release` leave slow work to other threads and return at once; one function later receives the
-//! answer with the call's number. The typed layer in `src/` makes promises from this. Environments (the main thread and each worker thread)
-//! share nothing: all state belongs to one [`NativePlatform`].
+//! JavaScript numbers its calls. All methods except `release` leave slow work to other threads and return at once; one function
+//! later receives the answer with the call's number. The typed layer in `src/` makes promises from this. Environments (the main
+//! thread and each worker thread) share nothing: all state belongs to one [`NativePlatform`].
 
 mod bridge;
 mod driver;

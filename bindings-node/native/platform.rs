@@ -52,7 +52,7 @@ impl NativePlatform {
     }
 
     /// Opens the data folder. `settings` is JSON. `log` is called with each log record as JSON. `ask` is called with the number of a
-    /// question to one of the functions in `provided`, and the answer is given by calling `answer` with this number. Answers null.
+    /// question to one of the functions in `provided`, and the answer is given by calling `answer` with this number. Answers with null.
     #[napi]
     pub fn open(
         &self,
@@ -93,29 +93,22 @@ impl NativePlatform {
         self.driver.answer(question, reply);
     }
 
-    /// Answers the load of the lanes.
+    /// Answers with the load of the lanes.
     #[napi]
     pub fn load(&self, call: u32) {
         self.driver.call(call, |platform| Answer::json(&platform.load()?));
     }
 
-    /// Answers the array of models.
+    /// Answers with the array of models.
     #[napi]
     pub fn models(&self, call: u32) {
         self.driver.call(call, |platform| Answer::json(&platform.models()?));
     }
 
-    /// Submits a request for an owner. The request is JSON with separate raw images. With `image_paths`, a text for an image may be the
-    /// path of a file. Answers the task.
+    /// Submits a request. The request and the options are JSON, and the images of the request are separate. With `image_paths`, a text
+    /// for an image may be the path of a file. Answers with the task.
     #[napi]
-    pub fn submit(
-        &self,
-        call: u32,
-        request: String,
-        images: Vec<NativeImage>,
-        image_paths: bool,
-        #[napi(ts_arg_type = "string | null")] owner: Option<String>,
-    ) {
+    pub fn submit(&self, call: u32, request: String, images: Vec<NativeImage>, image_paths: bool, options: String) {
         let images: Vec<_> = images.into_iter().map(|image| (image.name, image.bytes.to_vec())).collect();
         self.driver.submit(call, move |platform| {
             let mut request = GenerateRequest::from_json(&request)?;
@@ -123,30 +116,29 @@ impl NativePlatform {
             if image_paths {
                 platform.read_image_files(&mut request)?;
             }
-            let options = owner.map_or_else(SubmitOptions::default, |owner| SubmitOptions::default().owner(owner));
-            Ok((request, options))
+            Ok((request, SubmitOptions::from_json(&options)?))
         });
     }
 
-    /// Answers the current state of the task.
+    /// Answers with the current state of the task.
     #[napi]
     pub fn status(&self, call: u32, task: String) {
         self.driver.call(call, move |platform| Answer::json(&platform.status(&task)?));
     }
 
-    /// Answers the task when it has ended.
+    /// Answers with the task when it has ended.
     #[napi]
     pub fn wait(&self, call: u32, task: String) {
         self.driver.wait(call, task);
     }
 
-    /// Begins to follow a task. From then on, `call` is the number of the stream. Answers null.
+    /// Begins to follow a task. From then on, `call` is the number of the stream. Answers with null.
     #[napi]
     pub fn follow(&self, call: u32, task: String) {
         self.driver.follow(call, task);
     }
 
-    /// Answers the next state of a followed task, and null after the last one.
+    /// Answers with the next state of a followed task, and null after the last one.
     #[napi]
     pub fn next(&self, call: u32, stream: u32) {
         self.driver.next(call, stream);
@@ -170,13 +162,13 @@ impl NativePlatform {
         self.driver.call(call, move |platform| Answer::json(&platform.cancel(&task)?));
     }
 
-    /// Answers the bytes of the result.
+    /// Answers with the bytes of the result.
     #[napi]
     pub fn result(&self, call: u32, task: String) {
         self.driver.call(call, move |platform| Ok(bytes(platform.result(&task)?)));
     }
 
-    /// Answers the frames of the result: four bytes each for width and height, little-endian, then the pixels.
+    /// Answers with the frames of the result: four bytes each for width and height, little-endian, then the pixels.
     #[napi]
     pub fn frames(&self, call: u32, task: String) {
         self.driver.call(call, move |platform| {
@@ -189,13 +181,13 @@ impl NativePlatform {
         });
     }
 
-    /// Answers the bytes of the preview.
+    /// Answers with the bytes of the preview.
     #[napi]
     pub fn preview(&self, call: u32, task: String) {
         self.driver.call(call, move |platform| Ok(bytes(platform.preview(&task)?)));
     }
 
-    /// Writes the result to a file, or into a folder under its own name. Answers the path of the file.
+    /// Writes the result to a file, or into a folder under its own name. Answers with the path of the file.
     #[napi]
     pub fn save(&self, call: u32, task: String, path: String) {
         self.driver.call(call, move |platform| {
@@ -209,19 +201,19 @@ impl NativePlatform {
         });
     }
 
-    /// Answers a page of tasks. `query` is JSON.
+    /// Answers with a page of tasks. `query` is JSON.
     #[napi]
     pub fn tasks(&self, call: u32, query: String) {
         self.driver.call(call, move |platform| Answer::json(&platform.tasks(&TaskQuery::from_json(&query)?)?));
     }
 
-    /// Answers a page of finished tasks. `query` is JSON.
+    /// Answers with a page of finished tasks. `query` is JSON.
     #[napi]
     pub fn gallery(&self, call: u32, query: String) {
         self.driver.call(call, move |platform| Answer::json(&platform.gallery(&TaskQuery::from_json(&query)?)?));
     }
 
-    /// Removes an ended task and its files. Answers null.
+    /// Removes an ended task and its files. Answers with null.
     #[napi]
     pub fn delete(&self, call: u32, task: String) {
         self.driver.call(call, move |platform| Answer::json(&platform.delete(&task)?));
@@ -233,7 +225,7 @@ impl NativePlatform {
         self.driver.call(call, move |platform| Ok(Answer::Json(platform.call(&name, &arguments)?.expose().to_owned())));
     }
 
-    /// Serves the HTTP API. From then on, `call` is the number of the server. Answers the address.
+    /// Serves the HTTP API. From then on, `call` is the number of the server. Answers with the address.
     #[napi]
     pub fn serve(&self, call: u32, address: String) {
         self.driver.serve(call, address);
@@ -258,7 +250,7 @@ impl NativePlatform {
         self.driver.body_wait(call, received, milliseconds(elapsed_ms), milliseconds(idle_ms));
     }
 
-    /// Handles an HTTP request. `head` is JSON with method, target, headers, peer and mount. Answers status and headers. From then on,
+    /// Handles an HTTP request. `head` is JSON with method, target, headers, peer and mount. Answers with status and headers. From then on,
     /// `call` is the number of this response.
     #[napi]
     pub fn request(&self, call: u32, head: String, body: Uint8Array) {
@@ -267,7 +259,7 @@ impl NativePlatform {
         self.driver.request(call, head, body.to_vec());
     }
 
-    /// Answers the next part of a response's body, and null at its end.
+    /// Answers with the next part of a response's body, and null at its end.
     #[napi]
     pub fn chunk(&self, call: u32, answer: u32) {
         self.driver.chunk(call, answer);
@@ -279,13 +271,13 @@ impl NativePlatform {
         self.driver.end_answer(answer);
     }
 
-    /// Answers the metrics in the text format of Prometheus.
+    /// Answers with the metrics in the text format of Prometheus.
     #[napi]
     pub fn metrics(&self, call: u32) {
         self.driver.call(call, |platform| Answer::json(&platform.metrics()?));
     }
 
-    /// Closes the platform and ends its threads. Then answers null.
+    /// Closes the platform and ends its threads. Then answers with null.
     #[napi]
     pub fn close(&self, call: u32, deadline_ms: f64) {
         self.driver.close(call, milliseconds(deadline_ms));

@@ -7,7 +7,7 @@ import { validation } from "./errors";
 
 /** How to make an administrative call. */
 export interface CallerOptions {
-  /** On whose behalf the call is made; the host itself when absent. */
+  /** The caller that the audit log names for this call; the host itself when absent. */
   caller?: Caller | undefined;
 }
 
@@ -17,7 +17,7 @@ export async function invoke<T>(calls: Calls, name: string, given: Record<string
   return calls.json((call) => calls.native.invoke(call, name, json));
 }
 
-/** The members that are not undefined, also one level deeper. */
+/** The members that are not undefined. Members of `facts` and `caller` that are undefined are left out too. */
 function defined(given: Record<string, unknown>): Record<string, unknown> {
   const kept = Object.entries(given).filter(([, value]) => value !== undefined);
   return Object.fromEntries(kept.map(([name, value]) => [name, isCaller(name) ? inner(value) : value]));

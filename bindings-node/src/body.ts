@@ -59,7 +59,7 @@ function parsedBody(request: Request, parsed: Parsed): Uint8Array {
 
 const EMPTY = new Uint8Array();
 
-/** Bytes that an empty object may be written in. */
+/** Maximum length in bytes of the text of an empty object, with spaces. */
 const EMPTY_OBJECT = 8;
 
 /** Time after which the speed of a body is first checked. */

@@ -6,6 +6,7 @@ import type { CloseOptions } from "./platform";
 
 /** A request for {@link Platform.handle}. */
 export interface HttpRequest {
+  /** The method; `GET` when absent. */
   method?: string | undefined;
   /** The path with the query, as it was sent. */
   target: string;
@@ -38,7 +39,10 @@ export class Server implements AsyncDisposable {
     return `http://${this.address}`;
   }
 
-  /** Stops accepting connections, ends event streams and waits for running calls. True when all of them ended in time. */
+  /**
+   * Stops accepting connections, ends event streams and waits for running calls, 10 seconds unless `deadlineSeconds` says otherwise.
+   * True when all of them ended in time.
+   */
   stop({ deadlineSeconds = STOP_SECONDS }: CloseOptions = {}): Promise<boolean> {
     const deadlineMs = timeArgument("deadlineSeconds", deadlineSeconds) * 1000;
     return this.#calls.json((call) => this.#calls.native.stopServer(call, this.#number, deadlineMs));

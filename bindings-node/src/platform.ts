@@ -1,14 +1,17 @@
 import type { CallerOptions } from "./administration";
 import { Calls } from "./calls";
 import { validation } from "./errors";
+import { encodeFields } from "./fields";
 import { Admin, Auth } from "./generated/access";
 import { Accounts } from "./generated/accounts";
 import { Audit } from "./generated/audit";
 import { backup, type Backup } from "./generated/backup";
 import type { Load } from "./generated/load";
+import type { LogRecord } from "./generated/log";
 import type { Model } from "./generated/models";
 import type { GenerateRequest } from "./generated/request";
 import { Secrets } from "./generated/secrets";
+import { submitOptionFields, type SubmitOptions as CoreSubmitOptions } from "./generated/submit_options";
 import type { TaskPage, TaskQuery, TaskState } from "./generated/tasks";
 import { asker } from "./host";
 import { handle, serve, type HttpRequest, type HttpResponse, type Server } from "./http";
@@ -17,17 +20,12 @@ import { answer, type ListenerRequest, type ListenerResponse } from "./listener"
 import { encodeQuery, encodeRequest, textArgument, timeArgument } from "./request";
 import { encodeSettings } from "./settings";
 import { Task } from "./task";
-import type { LogRecord, Settings } from "./types";
+import type { Settings } from "./types";
 
 /** How to submit. */
-export interface SubmitOptions {
+export interface SubmitOptions extends CoreSubmitOptions {
   /** Cancels the task, now or at any later time. */
   signal?: AbortSignal | undefined;
-  /**
-   * The owner of the task, 1 to 200 characters: the `owner` from the answer of `auth.authorize`, or any name when the tasks are not
-   * read over HTTP.
-   */
-  owner?: string | undefined;
   /**
    * Whether text for an image may be the path of a file; true when absent. Use false for requests of other people, who could otherwise
    * name any file of this machine.
@@ -54,7 +52,7 @@ process.on("exit", () => {
 
 /**
  * A running platform in one data folder. It runs until it is closed or its environment (process or worker thread) ends. An idle
- * platform does not keep the process alive. Every call returns a promise and does not block the event loop.
+ * platform does not keep the process alive. No call blocks the event loop; every call that has to wait returns a promise.
  * @example
  * ```js
  * const platform = await Platform.open({ dataDir: "data" });
@@ -221,7 +219,7 @@ export class Platform implements AsyncDisposable {
   }
 
   /**
-   * Serves the HTTP API on threads of the library; port 0 chooses a free port.
+   * Serves the HTTP API on threads of the library, at `127.0.0.1:8000` when no address is given; port 0 chooses a free port.
    * @throws MustError `validation_error` for an invalid address; `dependency_unavailable` when it is in use.
    * @example
    * ```js
@@ -236,7 +234,8 @@ export class Platform implements AsyncDisposable {
   }
 
   /**
-   * Answers one HTTP request without a socket.
+   * Answers one HTTP request without a socket. Every refusal of the request itself is an answer.
+   * @throws MustError `validation_error` for a malformed HTTP request.
    * @example
    * ```js
    * const response = await platform.handle({ method: "GET", target: "/health", peer: "192.0.2.7" });
@@ -269,8 +268,8 @@ export class Platform implements AsyncDisposable {
   /**
    * Checks the request, makes a durable task and puts it into the queue; does not wait for the result. Pictures that are streams are
    * read first.
-   * @throws MustError `validation_error`, `payload_too_large`, `model_unavailable`, `queue_overloaded`, `storage_full`; then no task was
-   * made. The signal's reason when it is aborted before this resolves; if a task was made, it is cancelled.
+   * @throws MustError `validation_error`, `payload_too_large`, `model_unavailable`, `queue_overloaded`, `no_workers`, `storage_full`; then
+   * no task was made. The signal's reason when it is aborted before this resolves; if a task was made, it is cancelled.
    * @example
    * ```js
    * const first = await platform.submit({ model: "tiny-image", prompt: "a red circle", seed: 7, steps: 4 });
@@ -282,19 +281,24 @@ export class Platform implements AsyncDisposable {
    *
    * const error = await platform.submit({ ...request, steps: 1000 }).catch((error) => error);
    * console.log(error.code); // validation_error
+   *
+   * const once = { owner: "anna", idempotency: { owner: "shop", key: "order-1234" } };
+   * const bought = await platform.submit({ model: "tiny-image", prompt: "a blue circle" }, once);
+   * const again = await platform.submit({ model: "tiny-image", prompt: "a blue circle" }, once);
+   * console.log(again.id === bought.id); // true
    * ```
    */
-  async submit(request: GenerateRequest, { signal, imagePaths = true, owner }: SubmitOptions = {}): Promise<Task> {
+  async submit(request: GenerateRequest, { signal, imagePaths = true, ...others }: SubmitOptions = {}): Promise<Task> {
     signal?.throwIfAborted();
     if (typeof imagePaths !== "boolean") throw validation("imagePaths must be true or false");
-    const whose = owner === undefined ? null : textArgument("owner", owner);
+    const options = JSON.stringify(encodeFields("option", others, submitOptionFields));
     const { json, images, unread } = encodeRequest(request);
     if (unread.length > 0) {
       // The caller may change the bytes as soon as this function waits.
       for (const image of images) image.bytes = new Uint8Array(image.bytes);
       images.push(...(await readAll(unread, signal)));
     }
-    const state = await this.#calls.json<TaskState>((call) => this.#calls.native.submit(call, json, images, imagePaths, whose));
+    const state = await this.#calls.json<TaskState>((call) => this.#calls.native.submit(call, json, images, imagePaths, options));
     const task = new Task(this.#calls, state.id);
     if (signal?.aborted) {
       await task.cancel();

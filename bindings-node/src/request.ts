@@ -90,7 +90,7 @@ export function isSeconds(value: unknown): value is number {
 
 /** A text argument of a call. */
 export function textArgument(name: string, value: unknown): string {
-  if (!isText(value)) throw validation(`${name} must be a string, not ${kind(value)}`);
+  if (!isText(value)) throw validation(`${name} must be a string of valid Unicode without NUL; ${kind(value)} was given`);
   return value;
 }
 

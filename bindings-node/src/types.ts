@@ -1,6 +1,7 @@
 /** Types of arguments and answers that are written by hand. */
 
-import type { LogLevel, Settings as CoreSettings } from "./generated/settings";
+import type { LogRecord } from "./generated/log";
+import type { Settings as CoreSettings } from "./generated/settings";
 import type { Host } from "./host";
 
 /** Settings of a platform: those of the core, and functions. Only `dataDir` is required. */
@@ -12,19 +13,6 @@ export interface Settings extends CoreSettings {
   log?: ((record: LogRecord) => void) | undefined;
   /** Functions of the host: they give keys from its key store, store checkpoints of the audit log, and provide a clock. */
   host?: Host | undefined;
-}
-
-/** One log record of a platform. It contains no prompt and no secret. */
-export interface LogRecord {
-  /** When it was logged; RFC 3339 in UTC. */
-  time: string;
-  level: LogLevel;
-  /** Module of the library that logged it. */
-  target: string;
-  /** What happened, in one sentence. */
-  message: string;
-  /** Details: `task`, `code`, `model` and so on. */
-  fields: Record<string, unknown>;
 }
 
 /**

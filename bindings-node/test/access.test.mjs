@@ -158,7 +158,7 @@ test("the audit log is written, listed, verified, proved and exported", async (t
   await rejects(audit.recover("none"), "invalid_state");
 });
 
-test("errors name the wrong argument and never quote it", async (t) => {
+test("wrong arguments are refused, and no error quotes them", async (t) => {
   const { auth, admin, secrets, audit } = await platform(t, settings);
   const wrong = [
     () => auth.authorize(CANARY),

@@ -112,7 +112,7 @@ test("a passed check makes an account ready", async (t) => {
   const { url: address, seen } = await worker(t);
   const account = await accounts.add("Team A", { workspace: "team-a", address, ...tokens });
   assert.deepEqual([account.label, account.workspace], ["Team A", "team-a"]);
-  assert.deepEqual(seen, [], "registering asks for nothing");
+  assert.deepEqual(seen, [], "registering sends no request");
   const ready = await accounts.health("team-a");
   assert.deepEqual([ready.status, ready.error, ready.models], ["ready", null, []]);
   assert.deepEqual(seen, [
@@ -183,7 +183,7 @@ test("a failed deployment makes the account failed", async (t) => {
   assert.deepEqual(seen, [], "health is not asked for after that");
 });
 
-test("without a command nothing is deployed, and the settings make addresses", async (t) => {
+test("without a command nothing is deployed, and the template of the settings gives the address", async (t) => {
   const { accounts } = await gateway(t, { addressTemplate: "https://{workspace}--must.modal.run" });
   const { address } = await accounts.add("team-a", tokens);
   assert.equal(address, "https://team-a--must.modal.run");
@@ -192,7 +192,7 @@ test("without a command nothing is deployed, and the settings make addresses", a
   assert.equal((await accounts.get("team-a")).status, "pending");
 });
 
-test("errors name the wrong argument of an account and never quote it", async (t) => {
+test("wrong arguments of accounts are refused, and no error quotes them", async (t) => {
   const { accounts } = await gateway(t);
   const address = await deadAddress();
   const good = { address, ...tokens };

@@ -1,3 +1,5 @@
+// Accounts of workers and tasks that run at a worker: one platform is the gateway of another on this machine.
+
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import test from "node:test";

@@ -85,6 +85,6 @@ test("no acknowledged task is lost when a second SQLite closes", { skip: !sqlite
   assert.equal(told.length, 40);
   const platform = await Platform.open({ dataDir, device: "cpu", paused: true });
   t.after(() => platform.close());
-  const kept = await platform.tasks({ perPage: 100 });
+  const kept = await platform.tasks({ per_page: 100 });
   assert.deepEqual(kept.items.map(({ id }) => id).sort(), told.sort());
 });

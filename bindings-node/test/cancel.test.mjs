@@ -22,7 +22,7 @@ test("a cancelled task ends with its own error", async (t) => {
   await opened.delete(task.id);
 });
 
-test("a signal given to generate cancels the task", async (t) => {
+test("a signal given to submit cancels the task", async (t) => {
   const opened = await platform(t);
   const stop = new AbortController();
   const task = await opened.submit(long, { signal: stop.signal });

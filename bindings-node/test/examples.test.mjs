@@ -12,7 +12,7 @@ import { folder, packageFolder, platform } from "./support.mjs";
 const AsyncFunction = (async () => {}).constructor;
 const source = join(packageFolder, "src");
 
-/** Every example: the file and the line that it ends at, its code, and the declaration behind its comment. */
+/** Every example: its file, its code, and the declaration after its comment. */
 const examples = readdirSync(source)
   .filter((file) => file.endsWith(".ts"))
   .flatMap((file) => {

@@ -111,7 +111,7 @@ test("invalid hosts are refused", async (t) => {
   assert.ok(!existsSync(dataDir));
 });
 
-test("a process ends at once, even if its host has not answered", async (t) => {
+test("functions of a host do not keep the process alive, however it ends", async (t) => {
   for (const [end, expected] of Object.entries({ idle: 0, exit: 3, throw: 1, worker: 4 })) {
     const { code, signal, stderr } = await program("end.mjs", [join(await folder(t), "data"), end, "host"]);
     assert.deepEqual({ end, code, signal }, { end, code: expected, signal: null }, stderr);

@@ -77,7 +77,7 @@ const parsers = {
   "what Express 4 leaves": [placeholder, express.urlencoded({ extended: false })],
 };
 for (const [name, before] of Object.entries(parsers)) {
-  test(`behind ${name}`, async (t) => {
+  test(`a request behind ${name} arrives complete`, async (t) => {
     await drive(await express_(t, ...before));
   });
 }
@@ -193,7 +193,7 @@ test("HTTP/2", async (t) => {
   assert.deepEqual([looked.status, looked.body.length], [200, 0]);
   const large = await ask("/generate", { method: "POST", body: Buffer.alloc(200_000), ...json });
   assert.deepEqual([large.status, JSON.parse(large.body).code], [413, "payload_too_large"]);
-  // The authority replaces the header Host, with which an origin is compared.
+  // In HTTP/2, `:authority` replaces the header Host. The origin is compared with it.
   const same = await ask("/health", { origin: `http://127.0.0.1:${server.address().port}` });
   assert.equal(same.status, 200);
   const session = await ask("/auth/session", { method: "POST", origin: `http://127.0.0.1:${server.address().port}` });

@@ -36,7 +36,7 @@ test("both models make pictures from text and from a picture, the same from the 
   }
 });
 
-test("parameters that these models do not have are refused by name", { skip }, async (t) => {
+test("parameters and values that a model does not support are refused by name", { skip }, async (t) => {
   const opened = await open(t);
   await rejects(opened.submit({ model: "pony", prompt, clip_skip: 5 }), "validation_error", /clip_skip/);
   await rejects(opened.submit({ model: "flux", prompt, clip_skip: 2 }), "validation_error", /clip_skip/);

@@ -7,7 +7,7 @@ import { folder, platform, quick, rejects } from "./support.mjs";
 
 const settings = { paused: true, signInRequired: true, sessionsPerMinute: 3 };
 
-test("a session needs a key, and its answer names the owner", async (t) => {
+test("a session needs a key, and its principal has the owner of the key", async (t) => {
   const { auth } = await platform(t, settings);
   const issued = await auth.issueKey("anna");
   assert.equal(issued.key.owner, `key:${issued.key.id}`);

@@ -1,4 +1,4 @@
-// The pictures of tests/golden/pictures: those that the table calls readable are accepted, and the others are refused by name.
+// The pictures of tests/golden/pictures: those that the table calls readable are accepted, and the others are refused with their fault.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -13,7 +13,7 @@ const table = (await readFile(join(pictures, "table.tsv"), "utf8"))
   .map((line) => line.split("\t"));
 const request = async (name) => ({ ...quick, mode: "img2img", reference_image: await readFile(join(pictures, name)) });
 
-test("a picture is accepted, or refused by name", async (t) => {
+test("a picture is accepted, or refused with its fault", async (t) => {
   const paused = await platform(t, { paused: true, queueDepth: 1000 });
   assert.ok(table.length > 100);
   for (const [name, verdict, words] of table) {

@@ -1,4 +1,4 @@
-// The two checksums of a PNG. node:zlib has crc32 only from Node 22 on.
+// The compression and the checksum of a PNG. node:zlib has crc32 only from Node 22 on.
 
 export { deflateSync } from "node:zlib";
 

@@ -54,7 +54,7 @@ export function program(name, args = [], { timeoutMs } = {}) {
   return finished(spawn(process.execPath, [join(testFolder, "programs", name), ...args]), timeoutMs);
 }
 
-/** Waits for a child process to end. */
+/** Waits for a child process to end, and returns its exit code, signal and output. Kills it after `timeoutMs`. */
 export function finished(child, timeoutMs = 120_000) {
   const output = { stdout: "", stderr: "" };
   child.stdout.on("data", (text) => (output.stdout += text));

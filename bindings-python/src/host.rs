@@ -1,7 +1,7 @@
 //! What a host provides: Python functions that give keys and store checkpoints, and a clock for tests.
 //!
-//! Only for these functions does a thread of the core enter the interpreter. It does so only while the interpreter runs, and
-//! every call into the core is made detached from the interpreter, so that the two never wait for each other.
+//! A thread of the core enters the interpreter only to call these functions, and only while the interpreter runs. Every call into
+//! the core is made detached from the interpreter, so that the two never wait for each other.
 
 use crate::convert;
 use crate::errors::OrRaise;

@@ -2,8 +2,9 @@
 //! and converts the result.
 //!
 //! The typed module that people import is written in Python, in `python/must/`; nothing else should import this one.
-//! Always holds: calls that may block run detached from the interpreter and can be interrupted by a signal; a child made by
-//! `fork` is refused before any lock is taken; a thread of the core enters the interpreter only to call a function of the host.
+//! Three things always hold. Calls that may block run detached from the interpreter and can be interrupted by a signal. A child
+//! made by `fork` is refused before any lock is taken. A thread of the core enters the interpreter only to call a function of the
+//! host.
 
 mod blocking;
 mod convert;

@@ -74,7 +74,7 @@ impl NativePlatform {
     #[pyo3(signature = (
         model: "object",
         mode: "object",
-        owner: "object",
+        options: "dict[str, object]",
         parameters: "dict[str, object]",
         image_paths: "bool",
     ) -> "dict[str, object]")]
@@ -83,12 +83,12 @@ impl NativePlatform {
         py: Python<'py>,
         model: &Bound<'py, PyAny>,
         mode: &Bound<'py, PyAny>,
-        owner: &Bound<'py, PyAny>,
+        options: &Bound<'py, PyDict>,
         parameters: &Bound<'py, PyDict>,
         image_paths: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         let platform = self.platform.get().or_raise(py)?.clone();
-        let (mut request, options) = read_submission(model, mode, owner, parameters)?;
+        let (mut request, options) = read_submission(model, mode, options, parameters)?;
         let unwanted = platform.clone();
         let submitted = leave_on_signal(
             py,
@@ -108,7 +108,7 @@ impl NativePlatform {
     #[pyo3(signature = (
         model: "object",
         mode: "object",
-        owner: "object",
+        options: "dict[str, object]",
         parameters: "dict[str, object]",
         image_paths: "bool",
     ) -> "NativeSubmission")]
@@ -117,12 +117,12 @@ impl NativePlatform {
         py: Python<'_>,
         model: &Bound<'_, PyAny>,
         mode: &Bound<'_, PyAny>,
-        owner: &Bound<'_, PyAny>,
+        options: &Bound<'_, PyDict>,
         parameters: &Bound<'_, PyDict>,
         image_paths: bool,
     ) -> PyResult<NativeSubmission> {
         let platform = self.platform.get().or_raise(py)?.clone();
-        let (mut request, options) = read_submission(model, mode, owner, parameters)?;
+        let (mut request, options) = read_submission(model, mode, options, parameters)?;
         let submission = platform.make_and_submit(move |platform| {
             if image_paths {
                 platform.read_image_files(&mut request)?;
@@ -182,7 +182,7 @@ impl NativePlatform {
         self.call(py, |platform| platform.delete(id))
     }
 
-    /// An administrative call by its name: access, secrets, audit.
+    /// Makes an administrative call by its name: access, secrets, worker accounts, the audit log, backup.
     #[pyo3(signature = (name: "str", arguments: "dict[str, object]") -> "object")]
     #[pyo3(name = "call")]
     fn call_by_name<'py>(
@@ -251,7 +251,7 @@ fn read_query(py: Python<'_>, query: &Bound<'_, PyDict>) -> PyResult<TaskQuery> 
 fn read_submission(
     model: &Bound<'_, PyAny>,
     mode: &Bound<'_, PyAny>,
-    owner: &Bound<'_, PyAny>,
+    options: &Bound<'_, PyDict>,
     parameters: &Bound<'_, PyDict>,
 ) -> PyResult<(GenerateRequest, SubmitOptions)> {
     let Parameters { values, images } = Parameters::from_dict(parameters)?;
@@ -261,9 +261,6 @@ fn read_submission(
         parameters: values,
         images,
     };
-    let options = match owner.is_none() {
-        true => SubmitOptions::default(),
-        false => SubmitOptions::default().owner(convert::text("owner", owner)?),
-    };
-    Ok((request, options))
+    let options = Value::Object(Parameters::values_of(options)?).to_string();
+    Ok((request, SubmitOptions::from_json(&options).or_raise(model.py())?))
 }

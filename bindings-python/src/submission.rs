@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-/// A submission. When it is closed or dropped before its task exists, the task is cancelled.
+/// A submission. If it is closed or dropped before `poll` has returned its task, the task is cancelled as soon as it exists.
 #[pyclass(frozen, module = "must._must")]
 pub(crate) struct NativeSubmission {
     made: ThisProcess<Arc<Mutex<Option<Submission>>>>,

@@ -149,7 +149,7 @@ def test_a_passed_check_makes_an_account_ready(gateway: must.Platform, worker: W
     accounts = gateway.accounts
     account = accounts.add("Team A", workspace="team-a", address=worker.url, **TOKENS)
     assert (account.label, account.workspace) == ("Team A", "team-a")
-    assert worker.seen == [], "registering asks for nothing"
+    assert worker.seen == [], "registering sends no request"
     ready = accounts.health("team-a")
     assert (ready.status, ready.error, ready.models) == (must.AccountStatus.READY, None, ())
     assert worker.seen == [(path, WORKERS["api_key"]) for path in ("/health", "/models")]

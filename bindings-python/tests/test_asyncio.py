@@ -21,7 +21,7 @@ def run(folder: Path, main: Callable[[must.AsyncPlatform], Awaitable[Any]], **se
     return asyncio.run(body())
 
 
-def test_every_call(tmp_path: Path) -> None:
+def test_the_calls_of_a_task(tmp_path: Path) -> None:
     async def main(platform: must.AsyncPlatform) -> None:
         assert any(model["id"] == "tiny-video" for model in await platform.models())
         task = await platform.submit("tiny-image", "a red circle", mode="img2img", reference_image=png(), **QUICK)
@@ -140,7 +140,7 @@ def test_closing_ends_a_wait(tmp_path: Path) -> None:
     run(tmp_path, main)
 
 
-def test_it_must_be_opened_first(tmp_path: Path) -> None:
+def test_an_asyncio_platform_must_be_opened_first(tmp_path: Path) -> None:
     async def main() -> None:
         platform = must.AsyncPlatform(tmp_path)
         with pytest.raises(must.InvalidStateError, match="not open"):

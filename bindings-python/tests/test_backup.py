@@ -203,7 +203,7 @@ def test_an_interrupted_backup_does_not_appear(tmp_path: Path) -> None:
         assert platform.audit.verify().ok
 
 
-def test_a_disk_that_is_full_or_missing(tmp_path: Path) -> None:
+def test_a_backup_fails_on_a_full_disk_and_in_proc(tmp_path: Path) -> None:
     run_script(
         """
         import os, sys
@@ -257,7 +257,7 @@ def test_a_closed_platform_makes_no_backup(tmp_path: Path) -> None:
     assert not (tmp_path / "backup").exists()
 
 
-def test_asyncio(tmp_path: Path) -> None:
+def test_a_backup_with_asyncio(tmp_path: Path) -> None:
     async def make() -> must.Backup:
         async with must.AsyncPlatform(tmp_path / "data", device="cpu") as platform:
             task = await platform.submit("tiny-image", "a red circle", **QUICK)

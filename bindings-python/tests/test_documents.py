@@ -1,4 +1,4 @@
-"""The snippets of the README and the example programs work."""
+"""The snippets of the README and the example programs work, and mypy accepts the package."""
 
 import json
 import re

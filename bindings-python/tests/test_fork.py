@@ -1,4 +1,4 @@
-"""A child that outlives its parent keeps none of the parent's folder lock, database locks and ports."""
+"""A child that outlives its parent does not keep the parent's folder lock, database locks or ports."""
 
 import contextlib
 import os

@@ -42,7 +42,7 @@ def test_a_server_answers_until_it_is_stopped(platform: must.Platform) -> None:
         platform.serve("nonsense")
 
 
-def test_a_request_goes_in_and_a_response_comes_out(platform: must.Platform) -> None:
+def test_handle_returns_the_response_to_a_request(platform: must.Platform) -> None:
     response = platform.handle("GET", "/models", HEADERS)
     assert (response.status, ("content-type", "application/json") in response.headers) == (200, True)
     assert json.loads(response.read())["models"]
@@ -168,9 +168,10 @@ def test_a_slow_body_is_accepted_while_it_arrives(tmp_path: Path) -> None:
 
 
 def mounted(platform: must.Platform, root_path: str) -> fastapi.FastAPI:
-    """The application at `/must`, and at `/inner/must` inside another mounted application."""
+    """The application at `/must`, and at `/in ner/must` inside another mounted application."""
     with warnings.catch_warnings():
-        # Newer versions prefer the server's setting; older ones have only this one.
+        # Newer versions of FastAPI may warn, because they prefer the server's setting.
+        # Older versions have only this argument.
         warnings.simplefilter("ignore")
         app, inner = fastapi.FastAPI(root_path=root_path), fastapi.FastAPI()
     inner.get("/own")(lambda: "its own")

@@ -38,7 +38,7 @@ def result_of(platform: must.Platform, image: Any, **more: Any) -> bytes:
 
 @contextlib.contextmanager
 def closing(*given: Any) -> Iterator[Any]:
-    """Close the objects that have `close`."""
+    """Give the first object to the block, and close all objects that have `close` at its end."""
     with contextlib.ExitStack() as stack:
         for one in given:
             if hasattr(one, "close"):

@@ -33,7 +33,8 @@ def test_a_picture_for_pillow_and_numpy(picture: must.Task) -> None:
     assert (frames[0] == numpy.asarray(image)).all()
     frames[0, 0, 0] = 1
     preview = picture.preview()
-    # Two JPEG decoders may differ by one in each of the three stored components: 1 + 1.772 in blue, rounded.
+    # Two JPEG decoders may differ by one in each of the three stored components. In blue this is at most 1 + 1.772,
+    # which is 3 when it is rounded.
     apart = abs(preview.frames()[0].astype(int) - numpy.asarray(preview.image()))
     assert (apart.max() <= 3, apart.mean() < 0.05) == (True, True)
 
@@ -65,7 +66,7 @@ def test_a_webm_clip_cannot_be_decoded(shared: must.Platform) -> None:
     assert "mp4" in caught.value.user_action
 
 
-def test_a_damaged_clip(clip: must.Task) -> None:
+def test_a_damaged_clip_is_refused(clip: must.Task) -> None:
     whole = clip.result()
     with pytest.raises(must.ValidationError, match="damaged"):
         must.Media(whole[:-100], whole.content_type, whole.file_name).frames()

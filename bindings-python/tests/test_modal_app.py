@@ -69,7 +69,7 @@ def test_only_one_container_at_a_time_has_the_data_folder(app: ModuleType) -> No
     waiting.join(10)
     assert not waiting.is_alive()
     first.give_back()
-    assert shared.entries, "who has it no longer gives nothing back"
+    assert shared.entries, "a container that no longer has the folder gives nothing back"
     second.give_back()
     assert "owner" not in shared.entries
 

@@ -49,7 +49,7 @@ def test_a_host_submits_for_others_and_sees_all(signing_in: must.Platform) -> No
     for wrong in ["", "a\nb", "x" * 201]:
         with pytest.raises(must.ValidationError, match="owner"):
             signing_in.submit("tiny-image", "a red circle", owner=wrong)
-    with pytest.raises(must.ValidationError, match="owner must be a string"):
+    with pytest.raises(must.ValidationError, match=r"owner: .*expected a string"):
         signing_in.submit("tiny-image", "a red circle", owner=7)  # type: ignore[arg-type]
     assert signing_in.tasks().total == 3
     anna.cancel()

@@ -1,4 +1,4 @@
-"""The files of tests/golden/pictures: readable formats, as the table says, are accepted, the others refused by name."""
+"""Each file of tests/golden/pictures is accepted, or refused with the words that the table gives for it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +24,7 @@ def start(platform: must.Platform, name: str) -> must.Task:
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row[0])
-def test_a_picture_is_accepted_or_refused_by_name(paused: must.Platform, row: list[str]) -> None:
+def test_a_picture_is_accepted_or_refused_with_its_fault(paused: must.Platform, row: list[str]) -> None:
     name, verdict, *more = row
     if verdict == "read":
         assert start(paused, name).status().status == "pending"

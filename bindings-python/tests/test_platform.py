@@ -1,4 +1,4 @@
-"""Every call of the threaded platform with valid input."""
+"""The threaded platform: models, submissions, results, listings, deletion and settings."""
 
 import dataclasses
 import io
@@ -13,7 +13,7 @@ import must
 from support import QUICK, QUICK_CLIP, data_uri, png
 
 
-def test_the_version_is_that_of_the_library() -> None:
+def test_the_version_has_three_parts() -> None:
     assert must.__version__.count(".") == 2
 
 
@@ -67,7 +67,7 @@ def test_a_state_is_frozen_and_has_every_field_of_the_core(shared: must.Platform
         ("tiny-video", "webm", b"\x1aE\xdf\xa3"),
     ],
 )
-def test_formats(shared: must.Platform, model: str, format: str, magic: bytes) -> None:
+def test_a_result_has_the_requested_format(shared: must.Platform, model: str, format: str, magic: bytes) -> None:
     short = QUICK if model == "tiny-image" else QUICK_CLIP
     task = shared.submit(model, "a blue square", seed=1, output_format=format, **short)
     task.wait()
@@ -182,6 +182,8 @@ def test_listings_are_paged_and_filtered(platform: must.Platform) -> None:
     assert [state.id for state in first] == [tasks[4].id, tasks[3].id]
     assert not platform.tasks(per_page=2, page=3).has_more
     assert next(iter(platform.tasks(sort="oldest"))).id == tasks[0].id
+    assert [state.id for state in platform.tasks(after=tasks[2].id)] == [tasks[1].id, tasks[0].id]
+    assert next(iter(platform.gallery(sort="oldest", after=tasks[2].id))).id == tasks[3].id
     assert platform.tasks(status=must.Status.DONE, model="tiny-image", type="image").total == 5
     assert platform.tasks(status="failed").total == platform.tasks(type=must.MediaType.VIDEO).total == 0
     assert [state.id for state in platform.gallery()] == [task.id for task in reversed(tasks)]
@@ -212,7 +214,7 @@ def test_tasks_outlive_the_platform(tmp_path: Path) -> None:
             assert platform.task(id).wait().status is must.Status.DONE
 
 
-def test_settings_have_effect(tmp_path: Path) -> None:
+def test_settings_are_accepted(tmp_path: Path) -> None:
     with must.Platform(
         os.fspath(tmp_path / "data"),
         models_dir=tmp_path / "weights",
@@ -236,3 +238,37 @@ def test_a_path_need_not_be_valid_text(tmp_path: Path) -> None:
     with must.Platform(folder, device="cpu") as platform:
         assert platform.tasks().total == 0
     assert os.path.isdir(folder)
+
+
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+def test_a_repeated_submission_gives_the_same_task(platform: must.Platform) -> None:
+    once: must.Idempotency = {"owner": "shop", "key": "order-1"}
+    first = platform.submit("tiny-image", "a red circle", idempotency=once, trace_parent=TRACE, local_only=True)
+    assert platform.submit("tiny-image", "a red circle", idempotency=once).id == first.id
+    other: must.Idempotency = {"owner": "another shop", "key": "order-1"}
+    assert platform.submit("tiny-image", "a red circle", idempotency=other).id != first.id
+    with pytest.raises(must.ValidationError, match="used for a different request"):
+        platform.submit("tiny-image", "a blue circle", idempotency=once)
+    assert platform.submit("tiny-image", "a red circle", remix_of=first.id).id != first.id
+    assert platform.tasks().total == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"trace_parent": "00-1-2-3"}, "trace_parent"),
+        ({"idempotency": {"owner": "shop"}}, "key"),
+        ({"idempotency": "order-1"}, "idempotency"),
+        ({"idempotency": {"owner": "shop", "key": "a b"}}, "key"),
+        ({"local_only": "yes"}, "local_only"),
+        ({"remix_of": "no-such-task"}, "remix_of"),
+    ],
+)
+def test_wrong_options_of_a_submission_are_refused(
+    platform: must.Platform, options: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(must.ValidationError, match=named):
+        platform.submit("tiny-image", "a red circle", **options)
+    assert platform.tasks().total == 0

@@ -82,7 +82,7 @@ def test_a_forked_child_opens_a_platform_only_when_its_parent_had_none(tmp_path:
     )
 
 
-def test_multiprocessing_by_fork(tmp_path: Path) -> None:
+def test_a_child_of_multiprocessing_is_refused(tmp_path: Path) -> None:
     run_script(
         """
         import multiprocessing, sys
@@ -263,7 +263,7 @@ def test_a_second_process_cannot_open_the_folder(platform: must.Platform, tmp_pa
     )
 
 
-def test_a_folder_that_cannot_be_written() -> None:
+def test_a_folder_that_cannot_be_written_is_refused() -> None:
     """Root may write anywhere, so the script switches to another user first."""
     folder = Path(tempfile.mkdtemp(prefix="must-"))
     folder.chmod(0o555)
@@ -298,7 +298,7 @@ def mounted(size: str, folder: Path) -> tuple[str, ...]:
     return ("unshare", *rights, "--mount", "sh", "-c", script, str(folder))
 
 
-def test_a_full_disk(tmp_path: Path) -> None:
+def test_a_full_disk_is_an_error_and_nothing_is_lost(tmp_path: Path) -> None:
     run_script(
         """
         import os, sys

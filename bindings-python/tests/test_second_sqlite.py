@@ -1,4 +1,5 @@
-"""A second SQLite library in the host's process, Python's own: no acknowledged task is lost, whatever it does."""
+"""Python's own SQLite is a second SQLite library in the host's process. No acknowledged task is lost, whatever the
+second library does with the database."""
 
 import os
 import signal
@@ -79,7 +80,7 @@ SUBMITTER = """
         print(task.id, flush=True)
         if turn % 8 == 3 and (how != "meanwhile" or turn < 8):
             steps[how]()
-    # Checked from the same process and from another one.
+    # Checked here from the same process. The test checks the same from another process afterwards.
     assert {task.id for page in (1, 2) for task in platform.tasks(page=page, per_page=100)} >= set(kept)
     os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -53,7 +53,7 @@ def test_a_running_task_is_cancelled_from_another_thread(platform: must.Platform
         task.wait(30)
 
 
-def test_a_result_that_is_not_there_yet(platform: must.Platform) -> None:
+def test_a_result_is_not_ready_before_the_task_ends(platform: must.Platform) -> None:
     task = occupy(platform)
     for call in (task.result, task.preview, lambda: task.save("nowhere")):
         with pytest.raises(must.ResultNotReadyError) as caught:

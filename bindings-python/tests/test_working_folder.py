@@ -39,7 +39,7 @@ BODY = dedent("""
 """)
 
 
-def test_every_path_of_the_settings(tmp_path: Path) -> None:
+def test_paths_of_the_settings_do_not_follow_the_working_folder(tmp_path: Path) -> None:
     run_script(
         CHECK
         + BODY
@@ -86,7 +86,7 @@ def test_every_path_of_the_settings(tmp_path: Path) -> None:
     )
 
 
-def test_asyncio_and_a_catalog(tmp_path: Path) -> None:
+def test_relative_paths_of_asyncio_calls(tmp_path: Path) -> None:
     run_script(
         CHECK
         + BODY
@@ -132,7 +132,7 @@ def test_invalid_paths_are_refused(tmp_path: Path) -> None:
         except must.DependencyUnavailableError as error:
             assert "data_dir" in error.detail and "absolute" in error.user_action, error
         else:
-            sys.exit("there is no folder to see the path from")
+            sys.exit("a relative path was accepted in a working folder that does not exist")
         with must.Platform(sys.argv[1] + "/data", device="cpu") as platform:
             assert platform.tasks().total == 0
         """,

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Time between two looks at a running deployment.
+/// Time between two requests for the state of a running deployment.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Arguments of the calls that take tokens.
@@ -95,7 +95,7 @@ pub(crate) fn run(platform: &Connection, command: &AccountCommand, output: &Outp
     }
 }
 
-/// Becomes true when the program is interrupted.
+/// Returns a flag that becomes true when the program is interrupted.
 fn interrupts() -> Result<Arc<AtomicBool>, Error> {
     let interrupted = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&interrupted);

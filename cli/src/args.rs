@@ -201,7 +201,7 @@ pub(crate) struct Serve {
     /// Added to the names of session cookies after an underscore [default: nothing]
     #[arg(long, env = "MUST_SESSION_COOKIE_SUFFIX", value_parser = environment::text(), value_name = "NAME")]
     pub(crate) session_cookie_suffix: Option<String>,
-    /// Environment of this platform; provider tokens for another environment are refused
+    /// Environment of this platform; provider tokens for another environment are refused [default: dev]
     #[arg(long, env = "MUST_ENVIRONMENT", value_parser = environment::name::<EnvironmentName>(), ignore_case = true, value_name = "ENVIRONMENT")]
     pub(crate) environment: Option<EnvironmentName>,
 }
@@ -453,7 +453,7 @@ mod tests {
     use super::*;
     use clap::CommandFactory as _;
 
-    /// Read by the program itself, because a key on the command line would be seen by every user of the machine.
+    /// Variables without an argument. A key on the command line would be seen by every user of the machine.
     const BEYOND_ARGUMENTS: [&str; 5] =
         ["MUST_ACCOUNTS_KEY", "MUST_ADMIN_KEY", "MUST_API_KEY", "MUST_SCRAPE_TOKEN", "MUST_WORKER_API_KEY"];
 

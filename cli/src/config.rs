@@ -1,4 +1,4 @@
-//! Settings from arguments and variables, then a file, then the defaults.
+//! The settings of a command: arguments and variables override the settings file, and the file overrides the defaults.
 
 use crate::args::{Args, Configured};
 use crate::common;

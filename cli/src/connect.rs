@@ -35,7 +35,7 @@ pub(crate) fn connect(args: &Args) -> Result<Connection, Error> {
     Ok(Connection::in_folder(settings, caller()))
 }
 
-/// The answer to a call: its JSON text, with fields in the order for readers, and its value.
+/// The answer to a call: its JSON text, with the fields in the order in which the platform wrote them, and its value.
 pub(crate) struct Answer {
     json: SecretText,
     value: Value,

@@ -9,7 +9,7 @@ use must::secrets::SecretText;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-/// Reads the arguments, of which the first is the program's name, and the variables.
+/// Reads the arguments, which begin with the program's name, and the variables.
 ///
 /// # Errors
 /// clap's error for invalid arguments, or its request to show help or the version.

@@ -83,7 +83,7 @@ fn request(platform: &Connection, args: &Generate) -> Result<Value> {
     Ok(json!({"model": model, "mode": mode, "parameters": parameters, "images": images}))
 }
 
-/// The only mode of the model that needs exactly the given images.
+/// Returns the first mode of the model that needs exactly the given images. Returns `None` if there is no such mode or model.
 fn mode_for(platform: &Connection, id: &str, images: &Map<String, Value>) -> Result<Option<String>> {
     let answer = ask(platform, "models.list", &json!({}))?;
     let model = list(field(&answer, "models"))

@@ -2,8 +2,8 @@
 //! one in the command's process.
 //!
 //! Exit codes: 0 success; 1 the task, an account or a smoke test failed, or the audit log is not whole; 2 the request or the command line
-//! is not valid; 3 the platform or the model cannot be used now; 4 the task, secret or event does not exist; 130 interrupted; 141 the
-//! reader of the output was gone before its end.
+//! is not valid; 3 the platform or the model cannot be used now; 4 the task, result, key, account, secret or event does not exist; 130
+//! the command was interrupted or its task was cancelled; 141 the reader of the output closed the pipe before the end.
 
 mod accounts;
 mod args;
@@ -99,7 +99,7 @@ fn run(args: &Args, output: &Output) -> Result<ExitCode, Error> {
     outcome
 }
 
-/// Sets the settings that every command has, from arguments and then from the environment.
+/// Sets the settings that every command has, from the arguments and the environment variables.
 fn common(settings: &mut Settings, args: &Args) -> Result<(), Error> {
     let take = |to: &mut Option<std::path::PathBuf>, from: &Option<std::path::PathBuf>| {
         if from.is_some() {

@@ -101,7 +101,7 @@ fn control_sequences_in_texts_are_shown_and_have_no_effect() {
     assert_eq!(listed.lines().count(), 2, "one line for the task, one for the count: {listed}");
 }
 
-/// As `must ... | head -1` ends when head is done.
+/// The case of `must ... | head -1`, where head closes the pipe early.
 #[test]
 fn a_closed_pipe_is_not_an_error() {
     let folder = tempfile::tempdir().unwrap();

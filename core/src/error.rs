@@ -1,9 +1,9 @@
 //! The one error type of MUST and the one table of its codes.
 //!
 //! Every failure, in every language and over HTTP, is an [`Error`]: a stable [`ErrorCode`] to branch on, a `detail` that says
-//! what happened, and a `user_action` that says what a person can do about it. The table below is the only place where a
-//! code, its number in the C ABI and its HTTP status are written down; headers, binding tables and the page in `docs/` are
-//! generated from it. Neither text ever holds a secret.
+//! what happened, and a `user_action` that says what a person can do about it. Neither `detail` nor `user_action` ever contains a
+//! secret. The table below is the only place where a code, its number in the C ABI and its HTTP status are written down; headers,
+//! binding tables and the page in `docs/` are generated from it.
 
 use crate::terminal;
 use std::borrow::Cow;
@@ -72,7 +72,7 @@ error_codes! {
     InvalidApiKey = 1, "invalid_api_key", 403, false, "Check the API key, or ask the operator for a new one.";
     /// No credential was presented.
     SessionRequired = 2, "session_required", 401, false, "Start a session or send an API key.";
-    /// The generation session has ended.
+    /// The generation session has ended, or the hour of a signed address is over.
     SessionExpired = 3, "session_expired", 401, false, "Start a new session.";
     /// The admin key that was presented is not valid.
     AdminKeyInvalid = 4, "admin_key_invalid", 403, false, "Check the admin key.";
@@ -106,7 +106,7 @@ error_codes! {
     QueueOverloaded = 18, "queue_overloaded", 503, true, "Try again in a little while.";
     /// The device ran out of memory.
     GpuMemoryExceeded = 19, "gpu_memory_exceeded", 500, true, "Ask for a smaller size or fewer frames, or use a larger device.";
-    /// The task was processing for longer than its limit and was failed.
+    /// The task was still being processed after the time of the setting `image_stale` or `video_stale`, and has failed.
     TaskStale = 20, "task_stale", 500, true, "Submit the task again.";
     /// The task ran longer than its execution limit.
     TaskTimeout = 21, "task_timeout", 500, true, "Ask for fewer steps or frames, or raise the execution limit.";
@@ -250,7 +250,8 @@ impl Error {
         self.0.parameter.as_deref()
     }
 
-    /// Returns how long to wait before the same call may succeed, in whole seconds. Over HTTP this is the value of `Retry-After`.
+    /// Returns how long to wait before the same call may succeed, or `None` if that is not known. The library's own errors give a whole
+    /// number of seconds. Over HTTP this is the value of `Retry-After`.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after

@@ -4,7 +4,7 @@
 //! A child gets a copy of every descriptor. A lock on an open file lasts until the last copy is closed, and so does a listening
 //! socket. A child that outlives its killed parent would therefore keep both. So such descriptors are marked here, and before
 //! `fork` returns in a child, each marked descriptor is replaced by `/dev/null`. It stays open, so that its number is not reused
-//! for another file while inherited code still knows it. (A mapping keeps a file open too: see `store::locks`.) The mark is removed
+//! for another file while inherited code still knows it. (A mapping keeps a file open too: see `store::sqlite_locks`.) The mark is removed
 //! before the descriptor is closed. Any thread may set marks.
 
 #[cfg(unix)]

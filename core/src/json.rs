@@ -80,7 +80,7 @@ pub(crate) fn read_secret<T: DeserializeOwned>(name: &str, text: &str) -> Result
             }
         }
         Ok(_) => fault("they must be an object".to_owned()),
-        Err(error) => fault(format!("they are not JSON from line {}, column {} on", error.line(), error.column())),
+        Err(error) => fault(format!("they are not valid JSON at line {}, column {}", error.line(), error.column())),
     })
 }
 

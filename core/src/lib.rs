@@ -19,14 +19,14 @@ pub mod access;
 mod alarm;
 pub mod audit;
 pub mod catalog;
-#[cfg(feature = "client")]
-mod client;
 pub mod control;
 pub mod error;
 mod fields;
 mod fork;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "client")]
+mod http_client;
 mod json;
 mod keyring;
 mod log;

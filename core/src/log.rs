@@ -86,7 +86,7 @@ impl LogLevel {
 
 /// A log record. It contains no prompt, no picture and no secret. Control characters in its texts are escaped, so that printing them
 /// to a terminal is safe.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct LogRecord {
     /// When it was logged.

@@ -43,7 +43,7 @@ pub(crate) struct Metrics {
 pub struct LaneStatus {
     /// The model that the lane belongs to. Null for the shared lane.
     pub model: Option<String>,
-    /// Ids of the models whose weights are loaded, in the order of their last use.
+    /// Ids of the models whose weights are loaded. The most recently used one is the last.
     pub loaded: Vec<String>,
     /// Memory that the loaded pipelines use, in bytes.
     pub memory_bytes: u64,
@@ -87,7 +87,7 @@ impl Metrics {
         Ok(Self {
             http_seconds: histogram(
                 "must_http_request_seconds",
-                "Time from a request's headers to its answer's, by method, path and status.",
+                "Time from the headers of a request to the headers of its answer, by method, path and status.",
                 &["method", "path", "status"],
                 CALL_SECONDS,
             )?,
@@ -142,7 +142,8 @@ impl Metrics {
         self.denials.with_label_values(&[code]).inc();
     }
 
-    /// Records the outcome of offering a task to a worker, or of running it elsewhere.
+    /// Records the outcome of a submission: a worker accepted or refused the task or its answer is unclear, the task runs here, or it
+    /// does not run.
     pub(crate) fn dispatched(&self, outcome: &str) {
         self.dispatches.with_label_values(&[outcome]).inc();
     }

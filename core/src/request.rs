@@ -56,7 +56,7 @@ pub struct GenerateRequest {
 }
 
 impl GenerateRequest {
-    /// Returns a request with only a prompt.
+    /// Returns a request with only a model and a prompt.
     pub fn new(model: impl Into<String>, prompt: impl Into<String>) -> Self {
         let mut request = Self { model: model.into(), ..Self::default() };
         request.parameters.insert("prompt".to_owned(), Value::String(prompt.into()));
@@ -66,7 +66,8 @@ impl GenerateRequest {
     /// Reads the flat JSON object.
     ///
     /// # Errors
-    /// `validation_error` if the text is not a JSON object with a `model`.
+    /// `validation_error` if the text is not a JSON object, if `model` is missing, or if `model` or `mode` is not a string. The
+    /// parameters are checked only when the request is submitted.
     pub fn from_json(text: &str) -> crate::Result<Self> {
         let value: Value = serde_json::from_str(text)
             .map_err(|e| crate::Error::validation(format!("the request is not valid JSON: {e}")))?;

@@ -69,8 +69,8 @@ impl BlockingThreads {
         Ok(Self { handle: runtime.handle().clone(), runtime: Mutex::new(Some(runtime)) })
     }
 
-    /// Runs `work` on a thread. The returned future gives the outcome on any executor. The work is done even if the future is
-    /// dropped.
+    /// Runs `work` on a thread. The returned future gives the outcome on any executor: `internal` if the work panics, and
+    /// `invalid_state` after [`BlockingThreads::end`]. The work is done even if the future is dropped.
     pub(crate) fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T> + Send + 'static,

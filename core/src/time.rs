@@ -1,7 +1,7 @@
-//! Timestamps, and the clock that everything uses that expires, is counted per time window, or is recorded.
+//! Timestamps, and the clock. Everything that expires, is counted per time window or is recorded takes its time from this clock.
 //!
-//! A [`Clock`] never goes back. Setting the system's clock back therefore neither makes expired things valid again nor changes the
-//! order of events.
+//! A [`Clock`] never goes back. So if the system's clock is set back, expired things do not become valid again, and the order of
+//! events does not change.
 
 use crate::error::{Error, Result};
 use parking_lot::Mutex;
@@ -9,10 +9,12 @@ use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use std::time::{Duration, Instant};
 
-/// The last millisecond of the year 9999, the latest time that can be written.
+/// The last millisecond of the year 9999, the latest time that a [`ManualClock`] can show. The times of the last 26 hours before it
+/// cannot be written as RFC 3339.
 const LATEST: i64 = 253_402_300_799_999;
 
-/// A point in time, in milliseconds since 1970, UTC. It is written as RFC 3339.
+/// A point in time, in milliseconds since 1970, UTC. It is written as RFC 3339, with milliseconds. A time that RFC 3339 cannot write
+/// (outside the years -9999 to 9999) is written as the number of milliseconds, such as `253402300799999 ms`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub i64);
 

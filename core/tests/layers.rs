@@ -18,7 +18,7 @@ use syn::visit_mut::{self, VisitMut};
 /// The modules of the library, lowest first. Each may use those before it and none after it.
 const LAYERS: &[&[&str]] = &[
     // Basics that every module may use.
-    &["terminal", "error", "fields", "time", "thread", "log", "alarm", "runtime", "fork", "client"],
+    &["terminal", "error", "fields", "time", "thread", "log", "alarm", "runtime", "fork", "http_client"],
     // Storage and settings, and the keys that a host brings.
     &["keyring", "json", "request", "media", "store", "audit", "settings", "pace"],
     // Stored secrets and access control.
@@ -229,7 +229,7 @@ impl Modules {
             let others = targets.filter(|target| target != module && !target.is_empty()).collect();
             uses.insert(module.clone(), others);
         }
-        // The root only re-exports public names and uses none of them.
+        // The root re-exports the public names and may use every module.
         uses.remove("");
         uses
     }

@@ -10,7 +10,7 @@ pub enum Stage {
     Load,
     /// Encoding prompts and pictures.
     Encode,
-    /// Running the steps of the sampler.
+    /// Running the steps of the sampler; progress is counted in denoiser calls. Some samplers make two calls for each step.
     Denoise,
     /// Decoding latents to frames.
     Decode,
@@ -31,7 +31,7 @@ impl Stage {
 /// Receives the progress of a pipeline and can end it. The caller of a generation implements this.
 pub trait Control: Send {
     /// Reports that `done` of `total` units of `stage` are finished. To end the generation (cancelled, timed out, lease lost),
-    /// return an error: the pipeline stops at once and returns it unchanged.
+    /// return an error, such as [`Error::stopped`](crate::Error::stopped): the pipeline stops at once and returns it unchanged.
     fn progress(&mut self, stage: Stage, done: usize, total: usize) -> Result<()>;
 
     /// Reports that the prompt in `parameter` has `tokens` tokens, of which the model reads only the first `kept`.

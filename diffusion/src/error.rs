@@ -12,13 +12,13 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum ErrorKind {
     /// The files are missing, damaged, or of a kind that cannot be run.
     ModelUnavailable,
-    /// The model cannot make what was asked for.
+    /// The model cannot make what was asked for, or a setting of the catalog is not known.
     InvalidRequest,
     /// There is not enough memory.
     OutOfMemory,
     /// The caller's [`Control`](crate::Control) ended the generation.
     Stopped,
-    /// A file could not be read.
+    /// A file could not be read, or there is no usable GPU.
     Io,
     /// A bug in this crate.
     Internal,

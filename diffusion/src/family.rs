@@ -9,7 +9,7 @@ use crate::error::Result;
 
 /// The modes, parameters and samplers that a family's code obeys, so that a catalog may offer them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Honours {
+pub struct Supported {
     /// Names of modes.
     pub modes: &'static [&'static str],
     /// Names of parameters.
@@ -41,11 +41,12 @@ pub trait Family: Sync {
     fn id(&self) -> &'static str;
 
     /// Returns everything that at least one variant of the family obeys.
-    fn honours(&self) -> &'static Honours;
+    fn supported(&self) -> &'static Supported;
 
     /// Recognises a model's files without reading a tensor. `lighting` chooses between two files when the catalog's model has the
-    /// parameter `lighting_variant`. Fails with `ModelUnavailable`; the error says what was recognised, what is missing and which
-    /// published files would fill the gap.
+    /// parameter `lighting_variant`. Fails with `ModelUnavailable` when the files are not a complete model of this family: the
+    /// error says what was recognised, what is missing and which published files would complete it. Fails with `InvalidRequest`
+    /// when a setting of the catalog is not known, or when `lighting` does not fit the model.
     fn inspect(&self, files: &ModelFiles, sampling: &Sampling, lighting: Option<&str>) -> Result<Box<dyn Checkpoint>>;
 }
 

@@ -1,12 +1,12 @@
-//! Inference for the crate `must`: turns text, images and parameters into frames. It knows nothing of tasks, stores or HTTP.
+//! Inference for the crate `must`: turns text, images and parameters into frames. It has no tasks, storage or HTTP.
 //!
-//! This is an internal part of `must`, in a separate crate so that the two compile independently. Programs use `must`: the public
-//! items here serve `must` alone and change without notice.
+//! This is an internal part of `must`, in a separate crate so that the two compile independently. Programs should use `must`: the
+//! public items here exist for `must` and its benchmarks only, and change without notice.
 //!
-//! A family of models is a folder and a line in `families.rs`; a checkpoint layout is a table; the precision of a file is a
-//! kind of matrix; everything else is shared. Always holds: a request is checked before a tensor is made, a pipeline asks
-//! its [`Control`] at every step whether to go on, and all random numbers are drawn on the CPU, so that one seed gives one
-//! result on every device.
+//! Each family of models has a folder and a line in `families.rs`. Each layout of checkpoints is a table of tensor names. Each
+//! encoding of weights is a variant of `weights::Encoding`. Families share everything else. Always holds: a request is checked
+//! before a tensor is made, a pipeline asks its [`Control`] at every step whether to go on, and all random numbers are drawn on
+//! the CPU, so that a seed gives the same noise on every device.
 
 mod clip;
 mod control;
@@ -35,7 +35,7 @@ pub use control::{Control, Stage};
 pub use device::Device;
 pub use error::{Error, ErrorKind, Result};
 pub use families::{embedded, family};
-pub use family::{Checkpoint, Family, Honours, Pipeline, Sampling};
+pub use family::{Checkpoint, Family, Pipeline, Sampling, Supported};
 pub use place::{Budget, Needs, Stretch};
 pub use request::{Frames, GivenFrame, Request, Start};
 pub use standalone::{Standalone, StandaloneNeed, StandaloneRequest, Watch};

@@ -60,15 +60,16 @@ pub struct Request {
     pub prompt: String,
     /// What to avoid; empty for nothing.
     pub negative_prompt: String,
-    /// Pixels.
+    /// Width in pixels.
     pub width: u32,
-    /// Pixels.
+    /// Height in pixels.
     pub height: u32,
-    /// 1 for a picture.
+    /// Number of frames; 1 for a picture.
     pub num_frames: u32,
     /// Steps of the sampler.
     pub steps: u32,
-    /// Scale of classifier-free guidance; 1 switches guidance off.
+    /// Guidance scale. With classifier-free guidance, 1 switches guidance off. FLUX.1 dev reads the scale as an input instead, and
+    /// schnell ignores it.
     pub guidance_scale: f64,
     /// Guidance scale of the low-noise expert; `None` uses `guidance_scale` for both experts.
     pub guidance_scale_2: Option<f64>,

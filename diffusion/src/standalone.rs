@@ -1,4 +1,4 @@
-//! Models without a platform around them, for benchmarks of inference alone.
+//! Runs a model without the rest of `must`, for benchmarks of inference alone.
 
 use std::path::Path;
 
@@ -12,20 +12,20 @@ use super::request::{Frames, Request, Start};
 use super::weights::ModelFiles;
 use crate::error::{Error, ErrorKind, Result};
 
-/// What a [`Standalone`] model is asked for.
+/// A request to a [`Standalone`] model.
 #[derive(Debug, Clone)]
 pub struct StandaloneRequest {
     /// What to show.
     pub prompt: String,
-    /// Pixels.
+    /// Width in pixels.
     pub width: u32,
-    /// Pixels.
+    /// Height in pixels.
     pub height: u32,
-    /// 1 for a picture.
+    /// Number of frames; 1 for a picture.
     pub frames: u32,
     /// Steps of the sampler.
     pub steps: u32,
-    /// Classifier-free guidance; 1 switches it off.
+    /// The guidance scale, as in [`Request::guidance_scale`].
     pub guidance: f64,
     /// Seed of the noise.
     pub seed: u64,
@@ -52,18 +52,18 @@ impl From<&StandaloneRequest> for Request {
     }
 }
 
-/// Bytes that one stretch of a generation is said to need.
+/// The estimated bytes of memory that one stretch of a generation needs.
 #[derive(Debug, Clone)]
 pub struct StandaloneNeed {
-    /// The part that it uses.
+    /// The part of the model in use.
     pub name: &'static str,
-    /// Weights.
+    /// Bytes of all weights of that part.
     pub weights: u64,
-    /// What it works in.
+    /// Bytes of activations and temporary buffers.
     pub work: u64,
 }
 
-/// Hears of every stage: its name, what is done of it and how much there is.
+/// Receives the progress of every stage: the name of the stage, the finished units and all units.
 pub type Watch<'a> = &'a mut (dyn FnMut(&'static str, usize, usize) + Send);
 
 struct Watching<'a>(Watch<'a>);
@@ -75,8 +75,8 @@ impl Control for Watching<'_> {
     }
 }
 
-/// The checkpoint that these files are, by the first family that takes them. If none does, the error says of each family why:
-/// which of them was meant, only the caller knows.
+/// Returns the checkpoint of the first family that recognises the files. If no family does, the error gives the reason of each
+/// family, because only the caller knows which family the files should belong to.
 fn recognised(files: &ModelFiles, families: &[&dyn Family]) -> Result<Box<dyn Checkpoint>> {
     let mut refusals = vec![];
     for family in families {
@@ -86,10 +86,10 @@ fn recognised(files: &ModelFiles, families: &[&dyn Family]) -> Result<Box<dyn Ch
             Err(error) => refusals.push(format!("as {}: {}", family.id(), error.detail())),
         }
     }
-    Err(Error::new(ErrorKind::ModelUnavailable, format!("no family takes the files; {}", refusals.join("; "))))
+    Err(Error::new(ErrorKind::ModelUnavailable, format!("no family recognises the files; {}", refusals.join("; "))))
 }
 
-/// A model on one device.
+/// A loaded model on one device.
 pub struct Standalone {
     device: Device,
     checkpoint: Box<dyn Checkpoint>,
@@ -97,20 +97,26 @@ pub struct Standalone {
 }
 
 impl Standalone {
-    /// Loads the model that the library carries, on the CPU.
+    /// Loads the embedded model `tiny` on the CPU.
     ///
     /// # Errors
-    /// `model_unavailable` never for a released library.
+    /// `ModelUnavailable` if the library was built without the feature `tiny`.
     pub fn shipped() -> Result<Self> {
-        let missing = || Error::new(ErrorKind::ModelUnavailable, "the library carries no small model");
+        let missing = || {
+            Error::new(
+                ErrorKind::ModelUnavailable,
+                "the library was built without the feature tiny and has no embedded model",
+            )
+        };
         let checkpoint = recognised(super::embedded("tiny").ok_or_else(missing)?, all())?;
         Self::load(checkpoint, Device::cpu(), &mut |_, _, _| {})
     }
 
-    /// Loads the model in a folder, of whichever family it is.
+    /// Loads the model in a folder. The files determine its family.
     ///
     /// # Errors
-    /// `model_unavailable` with what each family misses.
+    /// `ModelUnavailable` if no family recognises the files: the error says what each family misses. Other kinds if loading fails,
+    /// such as `OutOfMemory`.
     pub fn open(folder: &Path, device: Device, watch: Watch<'_>) -> Result<Self> {
         Self::load(recognised(&ModelFiles::Folder(folder.to_owned()), all())?, device, watch)
     }
@@ -120,13 +126,13 @@ impl Standalone {
         Ok(Self { device, checkpoint, pipeline })
     }
 
-    /// What the model is.
+    /// Describes the model's files in one sentence.
     #[must_use]
     pub fn describe(&self) -> String {
         self.checkpoint.describe()
     }
 
-    /// What a request is said to need, stretch by stretch.
+    /// Returns the estimated memory that a request needs, for each stretch of the generation in order.
     #[must_use]
     pub fn needs(&self, request: &StandaloneRequest) -> Vec<StandaloneNeed> {
         let need = |stretch: &super::place::Stretch| StandaloneNeed {
@@ -137,7 +143,7 @@ impl Standalone {
         self.checkpoint.needs(&request.into()).stretches.iter().map(need).collect()
     }
 
-    /// The largest number of bytes that a request is said to hold, with the parts in memory that there is room for.
+    /// Returns the estimated peak bytes of a request. The memory of the device decides which parts are loaded at the same time.
     #[must_use]
     pub fn peak(&self, request: &StandaloneRequest) -> u64 {
         let needs = self.checkpoint.needs(&request.into());
@@ -147,7 +153,7 @@ impl Standalone {
     /// Makes frames from text.
     ///
     /// # Errors
-    /// `validation_error` for sizes that the model cannot make.
+    /// `InvalidRequest` for a request that the model cannot fulfil, and `OutOfMemory` if the device runs out of memory.
     pub fn generate(&mut self, request: &StandaloneRequest, watch: Watch<'_>) -> Result<Frames> {
         self.pipeline.generate(&request.into(), &mut Watching(watch))
     }
@@ -156,7 +162,7 @@ impl Standalone {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::family::Honours;
+    use crate::family::Supported;
 
     /// A family that takes a folder with a file of its own name.
     struct Named(&'static str);
@@ -166,8 +172,8 @@ mod tests {
             self.0
         }
 
-        fn honours(&self) -> &'static Honours {
-            &Honours { modes: &[], parameters: &[], samplers: &[], spacings: &[], lightings: &[] }
+        fn supported(&self) -> &'static Supported {
+            &Supported { modes: &[], parameters: &[], samplers: &[], spacings: &[], lightings: &[] }
         }
 
         fn inspect(&self, files: &ModelFiles, _: &Sampling, _: Option<&str>) -> Result<Box<dyn Checkpoint>> {

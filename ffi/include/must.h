@@ -13,13 +13,14 @@
  *
  * HANDLES. A must_..._t pointer is a handle and not an address: it can be copied, compared and passed to any thread, and
  * nothing else. Each function that frees one takes a pointer to the variable and sets the variable to NULL; freeing NULL
- * does nothing. Using a freed handle, freeing it twice through a copy, or casting one kind to another gives
- * MUST_INVALID_STATE and does no harm. Handles are independent: a task, page, buffer or error outlives the platform it
- * came from.
+ * does nothing. Using NULL as a handle gives MUST_VALIDATION_ERROR. Using a freed handle, freeing it twice through a copy,
+ * or casting one kind to another gives MUST_INVALID_STATE and does no harm. Handles are independent: a task, page, buffer
+ * or error outlives the platform it came from.
  *
  * TEXT is UTF-8. Going in, it is a pointer and a length and need not end in NUL; MUST_STR("...") writes both. Coming out,
  * it ends in NUL and belongs to the handle that it came from, until that handle is freed. The library copies what it is given
- * before the call returns. It frees nothing that the caller allocated, and the caller frees nothing that it allocated.
+ * before the call returns. It frees no memory of the caller, and the caller never passes memory of the library to free():
+ * handles are freed by the functions of this header.
  *
  * THREADS. Every function may be called from any thread, at the same time as any other and on the same handle. One
  * rule is left to the host: no thread may read a text or bytes while another frees the handle they belong to. Calls that
@@ -180,7 +181,8 @@ typedef int32_t must_status_t;
 #endif // __cplusplus
 
 /**
- * Result of waiting for the next change of a task.
+ * Result of waiting for the next change of a task (`must_events_next`, `must_watch`) or for the next piece of an answer
+ * (`must_answer_next`).
  */
 enum must_event_t
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -188,11 +190,11 @@ enum must_event_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
   /**
-   * The task changed; the event holds its new state.
+   * The task changed, and the call gives its new state; or the call gives a piece of the answer.
    */
   MUST_EVENT_CHANGED = 1,
   /**
-   * The task has ended, and its last change was already returned.
+   * The task has ended, and its last change was already returned; or the answer is complete.
    */
   MUST_EVENT_ENDED = 2,
   /**
@@ -318,23 +320,25 @@ typedef void (*must_destroy_fn)(void *user);
  * Gives keys in the form of a key file: one key a line, `VERSION BASE64` with 32 bytes in base64; the highest version encrypts or
  * signs, the others only decrypt or verify.
  *
- * Writes the text to `buffer`, which has room for `capacity` bytes and is wiped by the library afterwards, its length to
- * `*length_out`, and returns 0; any other value means that it has no keys. Called on the thread that opens the platform or
- * rotates the key, also on several threads at once. Must return normally (no `longjmp`, no C++ exception).
+ * The function writes the text to `buffer`, which has room for `capacity` bytes, writes the length of the text to `*length_out`,
+ * and returns 0. The library wipes the buffer afterwards. Any other return value means that the function has no keys. It is
+ * called on the thread that opens the platform or rotates the key, also on several threads at once. It must return normally (no
+ * `longjmp`, no C++ exception).
  */
 typedef int32_t (*must_keys_fn)(void *user, char *buffer, size_t capacity, size_t *length_out);
 
 /**
  * Takes a checkpoint of the audit log, a signed note (<https://c2sp.org/tlog-checkpoint>) of `note_len` bytes that ends in NUL.
  *
- * Returns 0 once the checkpoint is stored; any other value means that it is not. Called on a thread of the library, one call at a
- * time. It must not call functions of the platform that calls it, which would wait for it, and must return normally.
+ * Returns 0 when the checkpoint is stored; any other value means that it is not. Called on a thread of the library, one call at a
+ * time for each platform. It must return normally, and it must not call functions of the platform that calls it: they would wait
+ * for it for ever.
  */
 typedef int32_t (*must_anchor_fn)(void *user, const char *note, size_t note_len);
 
 /**
- * An image that goes with a request: the bytes of a PNG, JPEG or WebP file under the name of the parameter it stands for,
- * such as `reference_image` or `arbitrary_frames[0].image`. The library copies both before `must_submit` returns.
+ * An image of a request: the bytes of a PNG, JPEG or WebP file, and the name of the parameter whose value it is, such as
+ * `reference_image` or `arbitrary_frames[0].image`. The library copies both before `must_submit` or `must_submit_with` returns.
  */
 typedef struct {
   /**
@@ -444,9 +448,9 @@ int32_t must_platform_close(const must_platform_t *platform, int64_t deadline_ms
 int32_t must_platform_free(must_platform_t **platform);
 
 /**
- * The catalog: a JSON array with one object a model, with its modes, its parameters and whether it can run here.
+ * The catalog: a JSON array with one object for each model, with its modes, its parameters and whether it can run here.
  *
- * `*models_out` receives a buffer that the caller frees with `must_buffer_free`. Since 0.1.0.
+ * `*models_out` receives a buffer that the caller frees with `must_buffer_free`. Errors: `invalid_state`. Since 0.1.0.
  */
 int32_t must_models(const must_platform_t *platform, must_buffer_t **models_out, must_error_t **error_out);
 
@@ -572,7 +576,7 @@ int32_t must_clock_free(must_clock_t **clock);
  * `mode` and any parameter of the model. Images are data URIs in it, or bytes in `images`, an array of
  * `image_count` entries that may be NULL when the count is 0; neither is used after the call. `*task_out` receives the
  * task; the caller frees it with `must_task_free`. On an error no task exists. Errors: `validation_error`,
- * `payload_too_large`, `model_unavailable`, `queue_overloaded`, `storage_full`, `invalid_state`. Since 0.1.0.
+ * `payload_too_large`, `model_unavailable`, `queue_overloaded`, `no_workers`, `storage_full`, `invalid_state`. Since 0.1.0.
  */
 int32_t must_submit(const must_platform_t *platform,
                     const char *request,
@@ -585,10 +589,18 @@ int32_t must_submit(const must_platform_t *platform,
 /**
  * `must_submit` with options about the submission itself.
  *
- * `options` is a JSON object, UTF-8: `{"owner": "key:3vQ..."}`, the owner of the task, 1 to 200 characters without control
- * characters; NULL with length 0 means none. `must_tasks` can list by owner, and over HTTP, where the setting `sign_in_required`
- * is on, only that owner sees the task: give the `owner` that the call `auth.authorize` answers with. Otherwise as `must_submit`.
- * Since 0.1.0.
+ * `options` is a JSON object, UTF-8; NULL with length 0 means none. It may have these members:
+ *
+ * - `owner`: the owner of the task, 1 to 200 characters without control characters. `must_tasks` can list by owner, and over HTTP,
+ *   where the setting `sign_in_required` is on, only that owner sees the task. Use the `owner` that the call `auth.authorize`
+ *   returns.
+ * - `idempotency`: `{"owner": "shop", "key": "order-1234"}`. For a day, the same key of the same owner returns the same task. The
+ *   key is 1 to 255 visible ASCII characters.
+ * - `trace_parent`: the header `traceparent` of the trace that the submission belongs to.
+ * - `local_only`: true if the task must run on this platform even if workers are ready.
+ * - `remix_of`: the id of the task whose clip this one remixes.
+ *
+ * Otherwise as `must_submit`. Since 0.1.0.
  */
 int32_t must_submit_with(const must_platform_t *platform,
                          const char *request,
@@ -783,7 +795,7 @@ size_t must_page_size(const must_page_t *page);
 uint64_t must_page_total(const must_page_t *page);
 
 /**
- * Whether another page follows.
+ * Whether another page follows; false when the handle is not a live page.
  *
  * Since 0.1.0.
  */
@@ -882,11 +894,12 @@ int32_t must_call(const must_platform_t *platform,
                   must_error_t **error_out);
 
 /**
- * Serves the HTTP API of a platform at `address`, such as `127.0.0.1:8000`; port 0 takes a free one. Returns once it listens.
+ * Serves the HTTP API of a platform at `address`, such as `127.0.0.1:8000`; port 0 chooses a free port. Returns when the server
+ * listens.
  *
  * `*server_out` receives a server that the caller frees with `must_server_free`. The server keeps the platform in memory; closing
- * the platform makes its requests fail. Errors: `validation_error` for an invalid address, `dependency_unavailable` when it is
- * taken, `invalid_state`. Since 0.1.0.
+ * the platform makes its requests fail. Errors: `validation_error` for an invalid address, `dependency_unavailable` when the
+ * address is in use, `invalid_state`. Since 0.1.0.
  */
 int32_t must_serve(const must_platform_t *platform,
                    const char *address,
@@ -967,10 +980,12 @@ int32_t must_answer_free(must_answer_t **answer);
 /**
  * The platform's metrics, in the text format of Prometheus.
  *
- * `*text_out` receives a buffer that the caller frees with `must_buffer_free`. Errors: `invalid_state`,
- * `dependency_unavailable`. Since 0.1.0.
+ * `*text_out` receives a buffer that the caller frees with `must_buffer_free`. Its content type is the one that a scrape over HTTP
+ * has. Errors: `invalid_state`, `dependency_unavailable`. Since 0.1.0.
  */
-int32_t must_metrics(const must_platform_t *platform, must_buffer_t **text_out, must_error_t **error_out);
+int32_t must_metrics(const must_platform_t *platform,
+                     must_buffer_t **text_out,
+                     must_error_t **error_out);
 
 /**
  * The result of a task that is done: the file of the picture or the clip.
@@ -1106,7 +1121,7 @@ const char *must_code_user_action(int32_t code);
 int32_t must_code_http_status(int32_t code);
 
 /**
- * Whether the same call may succeed later without a change by the caller.
+ * Whether the same call may succeed later without a change by the caller; false when there is no such code.
  *
  * Since 0.1.0.
  */

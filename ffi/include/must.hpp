@@ -5,15 +5,17 @@
 /// compiler and standard library works with the libmust that is installed, also a later one. Link with `must::must` (CMake)
 /// or `pkg-config --libs must`.
 ///
-/// Owners (Platform, Task, Events, Media, Server, Response) are move-only; their destructors free what they own. Records
-/// (TaskState, ApiKey, Account, AuditEvent and so on) are plain values. Platform::auth, ::admin, ::secrets, ::accounts and
-/// ::audit give small values that name the platform and do not own it. A call that fails throws must::Error with the stable
-/// code, what happened, and what a person can do. Every class may be used from any thread; one object at a time by one
-/// thread, except Platform, Task and those five, whose const members any number of threads may call at once. Objects of a
-/// Platform that was destroyed throw `invalid_state`.
+/// Owners (Platform, Host, ManualClock, Events, Media, Frames, Server, Response) are move-only; their destructors free what they
+/// own. A Task is move-only too, but owns nothing. Records (TaskState, ApiKey, Account, AuditEvent and so on) are plain values.
+/// Platform::auth, ::admin, ::secrets, ::accounts and ::audit return small values that refer to the platform and do not own it. A
+/// call that fails throws must::Error with the stable code, what happened, and what a person can do.
+///
+/// Every class may be used from any thread. Only one thread at a time may use an object, with these exceptions: any number of
+/// threads may call the const members of a Platform, a Task or one of those five values at once. Calls on a Task or one of those
+/// values throw `invalid_state` when their Platform was destroyed.
 ///
 /// No name here is one that <X11/Xlib.h>, <windows.h> or Qt define as a macro, so the order of includes does not matter.
-/// RTTI is not needed. Exceptions are: where a program is compiled without them, must.h is the header to use.
+/// RTTI is not needed. Exceptions are needed: a program that is compiled without them has to use must.h.
 ///
 /// A key, token or password is a must::SecretText, which is wiped when it is freed and cannot be printed.
 ///
@@ -39,6 +41,7 @@
 #include "must/json.hpp"
 #include "must/load.hpp"
 #include "must/log.hpp"
+#include "must/log_function.hpp"
 #include "must/platform.hpp"
 #include "must/secret_text.hpp"
 #include "must/secrets.hpp"

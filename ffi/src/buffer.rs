@@ -20,8 +20,14 @@ pub(crate) struct Buffer {
 }
 
 impl Buffer {
-    pub(crate) fn text(text: String) -> Self {
+    /// A JSON text.
+    pub(crate) fn json(text: String) -> Self {
         Self::new(text.into_bytes(), "application/json", "")
+    }
+
+    /// The metrics of a platform, with the content type that they have over HTTP.
+    pub(crate) fn metrics(text: String) -> Self {
+        Self::new(text.into_bytes(), Platform::METRICS_CONTENT_TYPE, "")
     }
 
     /// Bytes of an unknown type.

@@ -124,7 +124,7 @@ pub extern "C" fn must_code_http_status(code: i32) -> i32 {
     find(code).map_or(-1, |(code, ..)| i32::from(code.http_status()))
 }
 
-/// Whether the same call may succeed later without a change by the caller.
+/// Whether the same call may succeed later without a change by the caller; false when there is no such code.
 ///
 /// Since 0.1.0.
 #[unsafe(no_mangle)]

@@ -67,7 +67,7 @@ pub unsafe extern "C" fn must_events_next(
             let mut events = events.0.try_lock().ok_or_else(|| {
                 Error::invalid_state(
                     "another thread is waiting on these events",
-                    "Open events of its own for each thread.",
+                    "Open separate events in each thread.",
                 )
             })?;
             let event = match events.next(timeout)? {

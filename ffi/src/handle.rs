@@ -197,7 +197,7 @@ mod tests {
     use must::ErrorCode;
 
     fn buffer() -> *mut must_buffer_t {
-        insert(Buffer::text("hello".to_owned())).unwrap()
+        insert(Buffer::json("hello".to_owned())).unwrap()
     }
 
     #[test]

@@ -24,11 +24,12 @@ pub(crate) struct HttpAnswer {
     answer: Mutex<Answer>,
 }
 
-/// Serves the HTTP API of a platform at `address`, such as `127.0.0.1:8000`; port 0 takes a free one. Returns once it listens.
+/// Serves the HTTP API of a platform at `address`, such as `127.0.0.1:8000`; port 0 chooses a free port. Returns when the server
+/// listens.
 ///
 /// `*server_out` receives a server that the caller frees with `must_server_free`. The server keeps the platform in memory; closing
-/// the platform makes its requests fail. Errors: `validation_error` for an invalid address, `dependency_unavailable` when it is
-/// taken, `invalid_state`. Since 0.1.0.
+/// the platform makes its requests fail. Errors: `validation_error` for an invalid address, `dependency_unavailable` when the
+/// address is in use, `invalid_state`. Since 0.1.0.
 ///
 /// # Safety
 /// `address` points to `address_len` bytes; `server_out` points to memory for a handle; `error_out` is NULL or points to such
@@ -166,7 +167,7 @@ pub unsafe extern "C" fn must_answer_head(
     unsafe {
         enter(error_out, || {
             let out = Out::new("head_out", head_out)?;
-            out.give(Buffer::text(handle::get::<HttpAnswer>(answer)?.head.clone()))
+            out.give(Buffer::json(handle::get::<HttpAnswer>(answer)?.head.clone()))
         })
     }
 }
@@ -225,8 +226,8 @@ pub unsafe extern "C" fn must_answer_free(answer: *mut *mut must_answer_t) -> i3
 
 /// The platform's metrics, in the text format of Prometheus.
 ///
-/// `*text_out` receives a buffer that the caller frees with `must_buffer_free`. Errors: `invalid_state`,
-/// `dependency_unavailable`. Since 0.1.0.
+/// `*text_out` receives a buffer that the caller frees with `must_buffer_free`. Its content type is the one that a scrape over HTTP
+/// has. Errors: `invalid_state`, `dependency_unavailable`. Since 0.1.0.
 ///
 /// # Safety
 /// `text_out` points to memory for a handle; `error_out` is NULL or points to such memory.
@@ -240,7 +241,7 @@ pub unsafe extern "C" fn must_metrics(
     unsafe {
         enter(error_out, || {
             let out = Out::new("text_out", text_out)?;
-            out.give(Buffer::text(open(platform)?.call(must::Platform::metrics)?))
+            out.give(Buffer::metrics(open(platform)?.call(must::Platform::metrics)?))
         })
     }
 }

@@ -94,7 +94,7 @@ pub extern "C" fn must_page_total(page: *const must_page_t) -> u64 {
     handle::get::<Page>(page).map_or(0, |page| page.page.total)
 }
 
-/// Whether another page follows.
+/// Whether another page follows; false when the handle is not a live page.
 ///
 /// Since 0.1.0.
 #[unsafe(no_mangle)]

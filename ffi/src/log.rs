@@ -33,7 +33,7 @@ impl Logger {
         Ok(Self { on_log, user, destroy, owned: Arc::default() })
     }
 
-    /// Set when the library takes over the user pointer.
+    /// Returns the flag that is set when the library becomes the owner of the user pointer.
     pub(crate) fn owned(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.owned)
     }

@@ -215,9 +215,9 @@ pub unsafe extern "C" fn must_platform_free(platform: *mut *mut must_platform_t)
     unsafe { free::<OpenPlatform>(platform) }
 }
 
-/// The catalog: a JSON array with one object a model, with its modes, its parameters and whether it can run here.
+/// The catalog: a JSON array with one object for each model, with its modes, its parameters and whether it can run here.
 ///
-/// `*models_out` receives a buffer that the caller frees with `must_buffer_free`. Since 0.1.0.
+/// `*models_out` receives a buffer that the caller frees with `must_buffer_free`. Errors: `invalid_state`. Since 0.1.0.
 ///
 /// # Safety
 /// `models_out` points to memory for a handle; `error_out` is NULL or points to such memory.
@@ -234,7 +234,7 @@ pub unsafe extern "C" fn must_models(
             let models = open(platform)?.call(Platform::models)?;
             let text = serde_json::to_string(&models)
                 .map_err(|error| Error::internal(format!("the models cannot be written: {error}")))?;
-            out.give(Buffer::text(text))
+            out.give(Buffer::json(text))
         })
     }
 }
@@ -261,7 +261,7 @@ pub unsafe extern "C" fn must_load(
             let load = open(platform)?.call(Platform::load)?;
             let text = serde_json::to_string(&load)
                 .map_err(|error| Error::internal(format!("the load cannot be written: {error}")))?;
-            out.give(Buffer::text(text))
+            out.give(Buffer::json(text))
         })
     }
 }

@@ -1,4 +1,4 @@
-//! For hosts whose program is part Rust, part C or C++: one platform on both sides of the C ABI.
+//! For programs that contain both Rust and C or C++: one platform on both sides of the C ABI.
 //!
 //! Only one platform may have a data folder open, so such a host cannot open a second one for its other half. These functions
 //! are for Rust and not in `must.h`. Both halves own the platform: it is closed when either half calls close, or when the last

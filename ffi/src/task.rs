@@ -46,7 +46,7 @@ impl From<Task> for Snapshot {
 /// `mode` and any parameter of the model. Images are data URIs in it, or bytes in `images`, an array of
 /// `image_count` entries that may be NULL when the count is 0; neither is used after the call. `*task_out` receives the
 /// task; the caller frees it with `must_task_free`. On an error no task exists. Errors: `validation_error`,
-/// `payload_too_large`, `model_unavailable`, `queue_overloaded`, `storage_full`, `invalid_state`. Since 0.1.0.
+/// `payload_too_large`, `model_unavailable`, `queue_overloaded`, `no_workers`, `storage_full`, `invalid_state`. Since 0.1.0.
 ///
 /// # Safety
 /// Each pointer is valid for the length given with it; `task_out` points to memory for a handle; `error_out` is NULL or points
@@ -69,10 +69,18 @@ pub unsafe extern "C" fn must_submit(
 
 /// `must_submit` with options about the submission itself.
 ///
-/// `options` is a JSON object, UTF-8: `{"owner": "key:3vQ..."}`, the owner of the task, 1 to 200 characters without control
-/// characters; NULL with length 0 means none. `must_tasks` can list by owner, and over HTTP, where the setting `sign_in_required`
-/// is on, only that owner sees the task: give the `owner` that the call `auth.authorize` answers with. Otherwise as `must_submit`.
-/// Since 0.1.0.
+/// `options` is a JSON object, UTF-8; NULL with length 0 means none. It may have these members:
+///
+/// - `owner`: the owner of the task, 1 to 200 characters without control characters. `must_tasks` can list by owner, and over HTTP,
+///   where the setting `sign_in_required` is on, only that owner sees the task. Use the `owner` that the call `auth.authorize`
+///   returns.
+/// - `idempotency`: `{"owner": "shop", "key": "order-1234"}`. For a day, the same key of the same owner returns the same task. The
+///   key is 1 to 255 visible ASCII characters.
+/// - `trace_parent`: the header `traceparent` of the trace that the submission belongs to.
+/// - `local_only`: true if the task must run on this platform even if workers are ready.
+/// - `remix_of`: the id of the task whose clip this one remixes.
+///
+/// Otherwise as `must_submit`. Since 0.1.0.
 ///
 /// # Safety
 /// As for `must_submit`; `options` is NULL or points to `options_len` bytes.

@@ -36,8 +36,8 @@ pub struct must_clock_t(());
 /// What went wrong; freed by `must_error_free`.
 pub struct must_error_t(());
 
-/// An image that goes with a request: the bytes of a PNG, JPEG or WebP file under the name of the parameter it stands for,
-/// such as `reference_image` or `arbitrary_frames[0].image`. The library copies both before `must_submit` returns.
+/// An image of a request: the bytes of a PNG, JPEG or WebP file, and the name of the parameter whose value it is, such as
+/// `reference_image` or `arbitrary_frames[0].image`. The library copies both before `must_submit` or `must_submit_with` returns.
 #[repr(C)]
 pub struct must_image_t {
     /// Name of the parameter, UTF-8.
@@ -65,12 +65,13 @@ pub enum must_status_t {
     Failed = 4,
 }
 
-/// Result of waiting for the next change of a task.
+/// Result of waiting for the next change of a task (`must_events_next`, `must_watch`) or for the next piece of an answer
+/// (`must_answer_next`).
 #[repr(i32)]
 pub enum must_event_t {
-    /// The task changed; the event holds its new state.
+    /// The task changed, and the call gives its new state; or the call gives a piece of the answer.
     Changed = 1,
-    /// The task has ended, and its last change was already returned.
+    /// The task has ended, and its last change was already returned; or the answer is complete.
     Ended = 2,
     /// The time ran out first.
     TimedOut = 3,
@@ -123,15 +124,17 @@ pub type must_destroy_fn = Option<unsafe extern "C" fn(user: *mut c_void)>;
 /// Gives keys in the form of a key file: one key a line, `VERSION BASE64` with 32 bytes in base64; the highest version encrypts or
 /// signs, the others only decrypt or verify.
 ///
-/// Writes the text to `buffer`, which has room for `capacity` bytes and is wiped by the library afterwards, its length to
-/// `*length_out`, and returns 0; any other value means that it has no keys. Called on the thread that opens the platform or
-/// rotates the key, also on several threads at once. Must return normally (no `longjmp`, no C++ exception).
+/// The function writes the text to `buffer`, which has room for `capacity` bytes, writes the length of the text to `*length_out`,
+/// and returns 0. The library wipes the buffer afterwards. Any other return value means that the function has no keys. It is
+/// called on the thread that opens the platform or rotates the key, also on several threads at once. It must return normally (no
+/// `longjmp`, no C++ exception).
 pub type must_keys_fn = Option<
     unsafe extern "C" fn(user: *mut c_void, buffer: *mut c_char, capacity: usize, length_out: *mut usize) -> i32,
 >;
 
 /// Takes a checkpoint of the audit log, a signed note (<https://c2sp.org/tlog-checkpoint>) of `note_len` bytes that ends in NUL.
 ///
-/// Returns 0 once the checkpoint is stored; any other value means that it is not. Called on a thread of the library, one call at a
-/// time. It must not call functions of the platform that calls it, which would wait for it, and must return normally.
+/// Returns 0 when the checkpoint is stored; any other value means that it is not. Called on a thread of the library, one call at a
+/// time for each platform. It must return normally, and it must not call functions of the platform that calls it: they would wait
+/// for it for ever.
 pub type must_anchor_fn = Option<unsafe extern "C" fn(user: *mut c_void, note: *const c_char, note_len: usize) -> i32>;

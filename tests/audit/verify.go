@@ -59,7 +59,7 @@ func verify(folder string) (int64, error) {
 	}
 	lines := strings.Split(opened.Text, "\n")
 	if len(lines) != 4 {
-		return 0, errors.New("the checkpoint has not three lines")
+		return 0, errors.New("the checkpoint does not have three lines")
 	}
 	size, err := strconv.ParseInt(lines[1], 10, 64)
 	if err != nil {

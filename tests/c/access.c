@@ -1,4 +1,4 @@
-/* Access, secrets and the audit log through must_call: the table of tests/conformance/access.json, and every call. */
+/* Access, secrets, the audit log and backups through must_call: the table of tests/conformance/access.json, and some calls. */
 #include "check.h"
 
 #include <string.h>
@@ -22,7 +22,7 @@ static void set(const char *name, const char *text) {
   strcpy(values[value_count++].text, text);
 }
 
-/* Makes a call that must succeed. TEXT gets the part of the answer between `before` and the next quote, or all of it without `before`. */
+/* Makes a call that must succeed. `text` gets the part of the answer between `before` and the next quote, or all of it without `before`. */
 static void answer(must_platform_t *platform, const char *name, const char *arguments, const char *before, char *text) {
   must_buffer_t *buffer = NULL;
   must_error_t *error = NULL;

@@ -185,7 +185,7 @@ static void secrets(const must::Platform &platform) {
   secrets.rotate("master_key");
   CHECK(secrets.get("hub").reveal() == canary);
 
-  // It ends every key and session, so its name has to be given twice. The admin key still opens a session after_the_end.
+  // Revoking the pepper ends every key and session, so its name must be given twice. The admin key can still open a session afterwards.
   const auto key = platform.auth().issue_key("ended", std::nullopt, ops);
   const auto before = platform.admin().open_session(login());
   THROWS(MUST_VALIDATION_ERROR, secrets.revoke("pepper"));

@@ -1,4 +1,4 @@
-/* Every function and its effect. */
+/* The functions for tasks, events, listings, owners, logs and load, and their effects. */
 #include "check.h"
 
 #include <pthread.h>
@@ -22,7 +22,8 @@ static void codes(void) {
   CHECK(must_code_from_name(MUST_STR("nothing")) == -1 && must_code_from_name(NULL, 3) == -1);
 }
 
-/* Follows a task by events to its end, and reads its result and its preview. Returns a handle of the task. */
+/* Submits a picture, follows it by events to its end, reads its result and its preview, and uses the preview as the input of a second
+   task. Returns a handle of the first task. */
 static must_task_t *generate(must_platform_t *platform) {
   must_error_t *error = NULL;
   must_task_t *task = submit_picture(platform), *now = NULL;
@@ -174,7 +175,7 @@ static void on_log(void *user, int32_t level, const char *target, const char *me
   CHECK(strlen(target) > 0 && strlen(message) > 0 && strstr(json, message) != NULL && strstr(json, "\"fields\"") != NULL);
   pthread_mutex_lock(&log->lock);
   if (level == MUST_LOG_LEVEL_WARN) {
-    /* The prompt has 40 words, more than the small model reads. The platform may be called from here. */
+    /* The prompt has 120 words, more than the small model reads. The platform may be called from here. */
     CHECK(strstr(json, "\"tokens\"") != NULL && strstr(json, "\"task\"") != NULL && strstr(json, "circle") == NULL);
     must_error_t *error = NULL;
     must_page_t *page = NULL;
@@ -194,7 +195,7 @@ static void on_log_destroy(void *user) {
   pthread_mutex_unlock(&log->lock);
 }
 
-/* The callback gets the platform's log records until the platform is closed; the state of the lanes. */
+/* The callback gets the platform's log records until the platform is closed, and must_load returns the state of the lanes. */
 static void logs_and_load(const char *folder) {
   must_error_t *error = NULL;
   must_platform_t *none = NULL;
@@ -273,7 +274,7 @@ void test_api(const char *folder) {
   FAILS(MUST_INVALID_STATE, must_tasks(platform, NULL, 0, &(must_page_t *){NULL}, &error));
   CHECK(must_platform_free(&platform) == MUST_OK && platform == NULL);
 
-  /* Waiting tasks: a timeout, a result that is not ready, cancelling, and closing the platform during a watch. */
+  /* Tasks that wait: owners, a timeout, a result that is not ready, and cancelling. */
   platform = open_in(folder, "paused", true);
   owners(platform);
   task = submit_picture(platform);

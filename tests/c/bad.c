@@ -46,7 +46,8 @@ void test_bad_input(const char *folder) {
   snprintf(request, sizeof request, "{\"model\": \"tiny-video\", \"prompt\": \"%s\"}", prompt);
   refused(bad, request, NULL);
 
-  /* Images: JPEG bytes with a PNG header, no image, a PNG of 60000 by 60000 pixels in 69 bytes, an unknown parameter name. */
+  /* Images: JPEG bytes that are declared as a PNG, bytes that are no image, no bytes, a PNG of 60000 by 60000 pixels in 69 bytes, an
+     unknown parameter name. */
   const char *i2v = "{\"model\": \"tiny-video\", \"mode\": \"i2v\", \"prompt\": \"a red circle\"}";
   refused(bad,
           "{\"model\": \"tiny-video\", \"mode\": \"i2v\", \"prompt\": \"a red circle\", "

@@ -5,7 +5,7 @@
 
 static must_error_t *error;
 
-/* Every function with a handle that is not a platform. */
+/* Functions of a platform with a handle that is not a live platform: each fails with `code`. */
 static void no_platform(int32_t code, must_platform_t *platform) {
   must_task_t *task = NULL;
   must_page_t *page = NULL;
@@ -37,7 +37,7 @@ static void never_destroy(void *user) {
   abort();
 }
 
-/* Functions that read and free, with handles that are not live. */
+/* Functions that read, with handles that are not live. */
 static void dead(void *handle) {
   must_task_t *task = handle;
   must_page_t *page = handle;

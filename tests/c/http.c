@@ -123,6 +123,7 @@ static void answers(must_platform_t *platform) {
   }
   FAILS(MUST_VALIDATION_ERROR, must_handle(platform, MUST_STR("{\"target\": \"/\"}"), NULL, 5, &answer, &error));
   OK(must_metrics(platform, &buffer, &error));
+  CHECK(strcmp(must_buffer_content_type(buffer), "text/plain; version=0.0.4; charset=utf-8") == 0);
   CHECK(strstr((const char *)must_buffer_data(buffer), "must_http_request_seconds_count") != NULL);
   must_buffer_free(&buffer);
 }

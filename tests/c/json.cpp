@@ -169,7 +169,7 @@ static void values() {
   CHECK(Json(-128).get<std::int8_t>() == -128 &&
         Json(-9223372036854775808.0).get<std::int64_t>() == std::numeric_limits<std::int64_t>::min());
 
-  // Copies are independent, and a moved-from value is null or empty.
+  // Copies are independent, and a move keeps the value.
   Json copy = json;
   copy.set("flag", false);
   CHECK(json["flag"].get<bool>() && !copy["flag"].get<bool>());

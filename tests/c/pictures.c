@@ -1,4 +1,4 @@
-/* The pictures of tests/golden/pictures through the C interface: each is accepted, or refused by name, as the table says. */
+/* The pictures of tests/golden/pictures through the C interface: each is accepted, or refused with its fault, as the table says. */
 #include "check.h"
 
 #include <string.h>

@@ -19,9 +19,9 @@ beside=
 trap 'end; chmod -R u+w "$work"; rm -rf "$work"' EXIT
 prefix=$work/prefix
 folder() { new=$work/data${1:-}; rm -rf "$new"; mkdir -p "$new"; chmod 755 "$new"; echo "$new"; }
-# Runs a command beside the next ones, until `join` waits for it.
+# Runs a command in the background. `join` waits for its end.
 beside() { "$@" & beside=$!; }
-join() { wait "$beside" || fail "what ran beside the other command failed"; beside=; }
+join() { wait "$beside" || fail "the command in the background failed"; beside=; }
 end() { [ -z "$beside" ] || { kill "$beside" 2>/dev/null; wait "$beside" 2>/dev/null; } || true; }
 began=$(date +%s)
 step() { echo "== $* (after $(($(date +%s) - began)) s)"; }
@@ -57,7 +57,8 @@ headers() {
   done
   echo "#include <must.hpp>" >"$own/alone.cpp"
   for standard in c++20 c++2b; do
-    "$compiler" -std=$standard $warnings -I "$prefix/include" -fsyntax-only "$own/alone.cpp" || fail "must.hpp is no $standard"
+    "$compiler" -std=$standard $warnings -I "$prefix/include" -fsyntax-only "$own/alone.cpp" ||
+      fail "must.hpp does not compile as $standard"
   done
 
   # Compile after headers that define plain words as macros: the ones in tests/c/headers, before and after the standard headers, and
@@ -81,7 +82,7 @@ headers() {
   # Without exceptions, or with an older C++, must.hpp fails with a message that says to use must.h.
   echo "#include <must.hpp>" >"$own/alone.cpp"
   ! "$compiler" -std=c++17 -fno-exceptions -I "$prefix/include" -fsyntax-only "$own/alone.cpp" 2>"$own/said" ||
-    fail "must.hpp claims to do without exceptions"
+    fail "must.hpp compiles without exceptions, but it must not"
   grep -q 'or use must.h, whose functions return codes' "$own/said" || fail "must.hpp does not say what to do without exceptions"
   ! "$compiler" -std=c++14 -I "$prefix/include" -fsyntax-only "$own/alone.cpp" 2>"$own/said" || fail "must.hpp claims to be C++14"
   grep -q 'needs C++17' "$own/said" || fail "must.hpp does not say that it needs C++17"
@@ -146,7 +147,7 @@ if [ "$(uname)" = Linux ]; then
   [ "$(id -u)" = 0 ] || rights=--map-root-user
   small='mount -t tmpfs -o size=4m tmpfs "$0" && exec "$@"'
   disk=$(folder)
-  unshare $rights --mount sh -c "$small" "$disk" "$work/tests/must-c-test" "$disk" 0 disk || fail "the full disk"
+  unshare $rights --mount sh -c "$small" "$disk" "$work/tests/must-c-test" "$disk" 0 disk || fail "the test on a full disk failed"
 fi
 
 step AddressSanitizer

@@ -194,6 +194,17 @@ static void owners(const std::string &folder) {
   deletions.action = "task_delete";
   const auto events = platform.audit().list(deletions).logs;
   CHECK(events.size() == 1 && events.front().actor == "host" && events.front().target == "task:" + task.id());
+
+  const auto once = must::SubmitOptions()
+                        .owner("anna")
+                        .idempotency({"shop", "order-1"})
+                        .local_only()
+                        .trace_parent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+  const auto bought = platform.submit(picture(), once);
+  CHECK(platform.submit(picture(), once).id() == bought.id());
+  CHECK(platform.submit(picture(), must::SubmitOptions().remix_of(bought.id())).id() != bought.id());
+  THROWS(MUST_VALIDATION_ERROR, platform.submit(picture(), must::SubmitOptions().remix_of("no-such-task")));
+  THROWS(MUST_VALIDATION_ERROR, platform.submit(picture(), must::SubmitOptions().set("owners", "anna")));
 }
 
 static void logs_and_load(const std::string &folder) {
@@ -224,7 +235,10 @@ static void logs_and_load(const std::string &folder) {
     });
   };
   CHECK(seen(must::LogLevel::warn, "\"tokens\"") == 1 && seen(must::LogLevel::debug, "\"event\":\"loaded\"") == 1);
-  CHECK(records.front().target.find("must") == 0 && std::string(must::to_string(must::LogLevel::warn)) == "warn");
+  const auto &first = records.front();
+  CHECK(must::Json::parse(first.json)["message"].text() == first.message && first.time > must::Time() &&
+        first.fields.kind() == must::Json::Kind::object);
+  CHECK(first.target.find("must") == 0 && std::string(must::to_string(must::LogLevel::warn)) == "warn");
   THROWS(MUST_VALIDATION_ERROR, must::Platform(settings, must::LogFunction()));
   THROWS(MUST_VALIDATION_ERROR, must::Platform(must::Settings("x").log_level("loud"), [](const must::LogRecord &) {}));
 }
@@ -279,7 +293,7 @@ static void adopting(const std::string &folder) {
     const auto platform = must::Platform::adopt(handle);
     CHECK(platform.handle() == handle && platform.models().find("\"tiny-image\"") != std::string::npos);
   }
-  // Its destructor freed the handle and closed the folder, which can be opened again.
+  // The destructor of the platform freed the handle and closed the folder, which can be opened again.
   CHECK(must_platform_free(&handle) == MUST_INVALID_STATE && handle == nullptr);
   handle = opened_in_c(folder);
   must_platform_t *const freed = handle;

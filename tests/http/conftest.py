@@ -30,7 +30,7 @@ over_sockets = pytest.mark.skipif(TRANSPORT != "socket", reason="a test of socke
 
 @dataclass
 class Server:
-    """A running `must serve`."""
+    """A running server: `must serve`, or a platform behind the transport that MUST_TRANSPORT names."""
 
     url: str
     data: Path

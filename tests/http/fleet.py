@@ -18,7 +18,8 @@ from conftest import API_KEY
 from server_processes import TOKENS, WORKERS, ServerProcess, server_processes
 from holding_proxy import PATIENCE, HoldingProxy
 
-# Fewer calls than the limit of an admin session, and a pause that keeps all calls below the limit of the network.
+# Fewer calls than an admin session may make in a minute, and a pause that keeps all calls below the limit of a client
+# network.
 ADMIN_CALLS = 100
 ADMIN_PAUSE = 0.1
 
@@ -50,7 +51,7 @@ def until(condition: Callable[[], Any], what: str, pause: float = 0.02) -> None:
 class Submission:
     """A task from its caller's view: the request, its key, its id and its expected end.
 
-    Without codes it has to be done. With codes it has to fail with one of them.
+    Without codes the task must end as done. With codes it must fail with one of them.
     """
 
     request: dict[str, Any]
@@ -174,7 +175,7 @@ class Fleet:
         until(is_it, f"{submission.id} is not {status}")
 
     def wait_until_old(self, submission: Submission) -> None:
-        """Wait until a long task is so old that it reaches its age limit before the limit of its worker's silence."""
+        """Wait until a long task is so old that the gateway fails it for its age, not for the silence of its worker."""
         until(
             lambda: self.ask("GET", f"/status/{submission.id}").json()["progress"] >= 30,
             f"{submission.id} does not run",
@@ -187,7 +188,7 @@ class Fleet:
     def submit(self, code: str | None = None, **request: Any) -> Submission:
         """Submit a task like a client: repeat it with the same key until there is an answer.
 
-        It has to fail with `code`, or be done without one.
+        The task must fail with `code`. Without a code it must end as done.
         """
         number = next(self._numbers)
         request = {"model": "tiny-image", "prompt": "a red circle", "seed": number, "steps": 4, **request}

@@ -11,7 +11,7 @@ AUTHORIZED = f"Host: x\r\nX-API-Key: {API_KEY}\r\n".encode()
 
 
 def refusal(received: bytes, status: int) -> None:
-    """The answer to bytes that are not HTTP has no body, and the connection is closed."""
+    """Assert that an answer to bytes that are not HTTP has this status and no body."""
     head, _, body = received.partition(b"\r\n\r\n")
     assert head.startswith(f"HTTP/1.1 {status} ".encode()), received[:300]
     assert body == b"" and b"content-length: 0" in head.lower(), received[:600]

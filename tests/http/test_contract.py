@@ -242,7 +242,7 @@ def test_admin_calls_are_throttled_by_session(paused: Callable[..., Server]) -> 
     assert codes == [200] * 120 + [429]
 
 
-def test_paths_and_methods(server: Server) -> None:
+def test_unknown_paths_and_methods_are_refused(server: Server) -> None:
     failure(server.client.get("/nowhere"), 404, "not_found")
     # The client would read two slashes at the beginning as a host, and would remove dots.
     failure(server.client.get(f"{server.url}//health"), 404, "not_found")
@@ -316,7 +316,7 @@ def test_a_reconnect_to_an_ended_stream_gets_204(server: Server) -> None:
         assert '"status":"done"' in again.text, "a client that has not seen the last event gets it"
 
 
-def test_metrics_change(server: Server) -> None:
+def test_metrics_count_denials_tasks_and_requests(server: Server) -> None:
     def scrape() -> str:
         answer = server.bare("GET", "/metrics", headers={"Authorization": f"Bearer {SCRAPE_TOKEN}"})
         assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
@@ -346,7 +346,7 @@ def test_no_admin_key_means_no_login(tmp_path: Any) -> None:
         failure(answer, 403, "admin_misconfigured")
 
 
-def test_a_running_call_ends_before_the_server_does(tmp_path: Any) -> None:
+def test_an_interrupted_task_continues_after_a_restart(tmp_path: Any) -> None:
     with serving(tmp_path / "data") as server:
         task = server.submit(model="tiny-video", steps=50)
         time.sleep(0.2)

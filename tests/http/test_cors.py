@@ -29,7 +29,7 @@ def test_the_allowed_origin_gets_credentialed_headers(server: Server) -> None:
     assert answer.headers["access-control-allow-origin"] == ORIGIN
 
 
-def test_our_own_pages_and_changes_from_elsewhere(server: Server) -> None:
+def test_own_pages_are_allowed_and_changes_from_other_sites_are_refused(server: Server) -> None:
     assert server.client.get("/models", headers={"Origin": server.url}).status_code == 200
     for site in ("cross-site", "same-site"):
         answer = server.client.post("/generate", json={}, headers={"Sec-Fetch-Site": site})

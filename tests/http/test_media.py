@@ -115,7 +115,7 @@ def test_pages_of_allowed_origins_may_show_media(server: Server, done: dict[str,
 
 
 @over_sockets
-def test_curl_and_ffprobe_read_it(server: Server, done: dict[str, Any]) -> None:
+def test_curl_and_ffprobe_read_a_result(server: Server, done: dict[str, Any]) -> None:
     url = server.url + done["result_url"]
     whole = server.client.get(done["result_url"]).content
     command = ["curl", "-sS", "-H", f"X-API-Key: {API_KEY}", "-r", "100-199", url]
@@ -124,5 +124,5 @@ def test_curl_and_ffprobe_read_it(server: Server, done: dict[str, Any]) -> None:
     assert b"h264" in subprocess.run([*probe, url], check=True, capture_output=True).stdout
 
 
-def test_a_task_without_a_result(server: Server) -> None:
+def test_an_unknown_task_has_no_result(server: Server) -> None:
     failure(server.client.get("/results/0198c9f2-6d3c-7b8e-9f00-1d2c3b4a5968"), 404, "task_not_found")

@@ -74,7 +74,7 @@ def trained_weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server
 
 @pytest.fixture(scope="module")
 def image_to_video(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with one file of every part. Its transformer takes a mask and a condition beside the noise."""
+    """A server with one file that contains every part. Its transformer also takes a mask and a condition."""
 
     def fill(models: Path) -> None:
         wan_files.one_file(models / "phr00t" / "rapid-low_noise.safetensors", "i2v_a14b", "transformer_2")

@@ -1,5 +1,5 @@
-"""Signing in: sessions need an access key, callers see only their own tasks, and administrators see all tasks. Without the
-setting, tasks have no owner."""
+"""Signing in: with `sign_in_required`, sessions need an access key, and callers see only their own tasks.
+Administrators see all tasks. Without the setting, tasks have no owner."""
 
 import concurrent.futures
 import contextlib
@@ -127,7 +127,7 @@ def test_owners_see_only_their_own_tasks(folder: Path) -> None:
         assert admin.get("/admin/audit/verify").json()["ok"] is True
 
 
-def test_administrators_of_tasks_need_their_session(server: Server) -> None:
+def test_admin_calls_on_tasks_need_an_admin_session(server: Server) -> None:
     for method, path in [
         ("GET", "/admin/tasks"),
         ("GET", f"/admin/tasks/{UNKNOWN}/result"),
@@ -186,7 +186,7 @@ def test_an_operator_sets_how_many_sessions_an_address_may_start(paused: Callabl
     assert all(server.bare("GET", "/studio").status_code == 200 for _ in range(60)), "reading is not limited"
 
 
-def test_a_variable_sets_both(tmp_path: Path) -> None:
+def test_variables_set_sign_in_and_the_session_limit(tmp_path: Path) -> None:
     key = secrets.token_hex(16)
     variables = {"MUST_SIGN_IN_REQUIRED": "true", "MUST_SESSIONS_PER_MINUTE": "3", "MUST_API_KEY": key}
     with listening(tmp_path / "data", {"paused": True}, **variables) as server:

@@ -89,7 +89,7 @@ def test_progress_counts_the_steps_that_run(studio: Server, model: str) -> None:
 
 
 @pytest.mark.parametrize("model", MODES)
-def test_a_strength_of_0_gives_the_same_picture(studio: Server, model: str) -> None:
+def test_with_a_strength_of_0_seed_and_prompt_have_no_effect(studio: Server, model: str) -> None:
     kept = picture(studio, model, "img2img", denoising_strength=0.0)
     assert picture(studio, model, "img2img", denoising_strength=0.0, seed=2, prompt="a dog") == kept
 

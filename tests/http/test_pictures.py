@@ -1,4 +1,6 @@
-"""The pictures of tests/golden/pictures as data URIs: each is accepted, or refused by name, as the table says."""
+"""The pictures of tests/golden/pictures as data URIs: each is accepted, or refused with its fault, as the table says.
+
+Files of some other types are left out, because their data URI is refused for its type."""
 
 import base64
 from collections.abc import Callable
@@ -10,7 +12,7 @@ PICTURES = Path(__file__).resolve().parents[1] / "golden" / "pictures"
 TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".webp": "image/webp", ".gif": "image/gif", ".svg": "image/svg+xml"}
 
 
-def test_a_picture_is_accepted_or_refused_by_name(paused: Callable[..., Server]) -> None:
+def test_a_picture_is_accepted_or_refused_with_its_fault(paused: Callable[..., Server]) -> None:
     server = paused()
     counts = {"read": 0, "refused": 0}
     for line in (PICTURES / "table.tsv").read_text().splitlines():

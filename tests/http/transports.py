@@ -124,7 +124,7 @@ class Asgi(httpx.BaseTransport):
         return httpx.Response(sent[0]["status"], headers=sent[0]["headers"], content=b"".join(pieces))
 
     def close(self) -> None:
-        """Do nothing, because the block that made it ends it."""
+        """Do nothing, because `mounted` stops the loop and closes the platform."""
 
 
 class Node(httpx.BaseTransport):
@@ -147,7 +147,7 @@ class Node(httpx.BaseTransport):
         return httpx.Response(said["status"], headers=said["headers"], content=base64.b64decode(said["body"]))
 
     def close(self) -> None:
-        """Do nothing, because the block that made it ends it."""
+        """Do nothing, because `_node` ends the process."""
 
 
 @contextlib.contextmanager

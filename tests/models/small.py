@@ -1,6 +1,6 @@
-"""Small models of every family with random weights, in common layouts.
+"""Small models for `pony` and `flux` with random weights, and the catalog of the tests.
 
-The tests of the inference crate write them, because the golden data of some families has only names and sizes:
+The tests of the inference crate write the models, because the golden data of some families has only names and sizes:
 
     MUST_SMALL_MODELS=FOLDER cargo test -p must-diffusion --lib -- --ignored small_models
 """

@@ -113,7 +113,7 @@ PICTURES: set[bytes] = set()
 
 
 @each_language
-def test_the_first_picture(name: str, tmp_path: Path) -> None:
+def test_the_first_program_makes_the_same_picture_in_every_language(name: str, tmp_path: Path) -> None:
     subprocess.run(LANGUAGES[name].first, cwd=tmp_path, check=True, timeout=PATIENCE)
     picture = (tmp_path / "circle.png").read_bytes()
     assert picture.startswith(b"\x89PNG")
@@ -154,7 +154,7 @@ def stopped(process: subprocess.Popen[str]) -> str:
 
 
 @each_language
-def test_the_service(name: str, tmp_path: Path) -> None:
+def test_the_service_works_as_its_page_says(name: str, tmp_path: Path) -> None:
     (calls,) = [block for fence, block in blocks(page(name)) if fence == "sh" and "$URL" in block]
     with running(LANGUAGES[name].service, tmp_path) as process:
         key, url = said(process, "key"), said(process, "serving")

@@ -250,7 +250,7 @@ export class Page {
       selector,
       words,
     ).catch(() => null);
-    if (at === null) return this.press(selector, words);
+    if (at === null) return this.click(selector, words);
     for (const type of ["mouseMoved", "mousePressed", "mouseReleased"]) {
       await this.send("Input.dispatchMouseEvent", { type, ...at, button: type === "mouseMoved" ? "none" : "left", clickCount: 1 });
     }

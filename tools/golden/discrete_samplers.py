@@ -62,10 +62,11 @@ def denoise(call, scaled, time):
 def rounded_correctly():
     """Square roots, logarithms and exponentials of tensors, rounded correctly.
 
-    PyTorch's own are off by a unit in the last place here and there, not on every machine alike. Most walks do not mind. DPM++ SDE
-    takes levels through their logarithm and back and asks the Brownian motion at the result, and at high levels one such unit is
-    more than the motion's resolution (a walk of 20 steps then differs by up to 8e-4 of its size, without a signal at the last level by
-    2e-3; else by less than 1e-6); and without a signal at the last level, one such unit of the first sample is seen in the next."""
+    PyTorch's own functions are sometimes off by one unit in the last place, and this differs between machines. It has almost no effect
+    on most walks, but it has an effect in two cases. DPM++ SDE computes levels through their logarithm and back, and evaluates the
+    Brownian motion at the result. At high levels, one such unit is more than the resolution of the motion. A walk of 20 steps then
+    differs by up to 8e-4 of its size (2e-3 without a signal at the last level), otherwise by less than 1e-6. And without a signal at
+    the last level, one such unit in the first sample is visible in the next sample."""
     kept = torch.Tensor.sqrt, torch.Tensor.__pow__, torch.Tensor.log, torch.Tensor.exp
 
     def exactly(function):
@@ -91,7 +92,7 @@ def finite_table(zero_snr):
 
 
 def prepare(scheduler, steps, spacing, zero_snr):
-    """Sets the steps. `spacing` is one that the class does not support."""
+    """Sets the steps. `spacing` is one that the class does not support, or None."""
     if spacing is None:
         scheduler.set_timesteps(steps)
         return
@@ -194,7 +195,7 @@ def config_of(scheduler, zero_snr):
 
 
 def cases():
-    """Name, sampler, the class's settings, and a spacing that is computed here."""
+    """Yields name, sampler, prediction, the settings of the class, and the spacing that is computed here (or None)."""
     for sampler, kind in CLASSES.items():
         options = inspect.signature(kind.__init__).parameters
         for prediction in PREDICTIONS:

@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 OUT = ROOT / "tests" / "golden" / "encodings"
-SEEDS = ROOT / "core" / "fuzz" / "seeds"
+SEEDS = ROOT / "diffusion" / "fuzz" / "seeds"
 Q = gguf.GGMLQuantizationType
 expected: dict[str, torch.Tensor] = {}
 
@@ -249,7 +249,7 @@ def write_seeds() -> None:
 
 
 def companion_names() -> list[str]:
-    text = (ROOT / "core" / "fuzz" / "src" / "drive.rs").read_text()
+    text = (ROOT / "diffusion" / "fuzz" / "src" / "drive.rs").read_text()
     return re.findall(r'"([^"]+)"', text.split("const NAMES")[1].split("];")[0])
 
 

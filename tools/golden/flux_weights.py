@@ -1,9 +1,8 @@
 """Small random checkpoints of FLUX.1 dev and schnell, saved as diffusers and transformers save them.
 
-All numbers are stored in 16 bits (those of the autoencoder in 8), so that readers of the files get the same values as the reference
-run. Both transformers share one body, stored once in `shared/`. The guidance embedding is a separate shard, which schnell does not
-have.
-"""
+All numbers are stored in 16 bits (the convolutions of the autoencoder in 8), so that readers of the files get the same values as the
+reference run. Both transformers share one body, stored once in `shared/`. The guidance embedding is a separate shard, which schnell
+does not have. """
 
 import json
 import math
@@ -124,7 +123,8 @@ def make_clip_tokenizer(folder: pathlib.Path) -> int:
 
 
 def make_clip(folder: pathlib.Path, vocabulary: int) -> None:
-    """The configuration has the ids of the published folders; with these the library looks for the largest id of a text."""
+    """A CLIP text encoder whose configuration has the ids of the published folders. With these ids, the library finds the end of a
+    text by its largest id."""
     config = CLIPTextConfig(vocab_size=vocabulary, hidden_size=POOLED_DIM, intermediate_size=128, projection_dim=POOLED_DIM,
                             num_hidden_layers=2, num_attention_heads=1, max_position_embeddings=77, hidden_act="quick_gelu",
                             bos_token_id=0, eos_token_id=2, pad_token_id=1)

@@ -1,4 +1,4 @@
-"""Writes the golden data that the Rust tests of `must::diffusion` are checked against.
+"""Writes the golden data that the tests of the crate `must-diffusion` compare with.
 
 Runs the reference library (PyTorch, diffusers, transformers) in float32 on the weights in `diffusion/models/tiny` and on small
 random models of other shapes, and saves the inputs and outputs of each part to `tests/golden`. Run it again whenever those

@@ -1,10 +1,10 @@
 """Makes tests/golden/prompts: 2,000 prompts like those that people write for SDXL, and their ids and weights by
 AUTOMATIC1111's rule.
 
-prompts.txt holds the prompts, one a line, as JSON. For each prompt, hashes.bin holds two hashes (FNV-1a, 32 bits, little-endian),
-of its chunks for the encoder L and for bigG, which differ in what stands behind the end: of all ids (32 bits each) and
-then all weights (float32) of a chunk, chunk after chunk. samples.json holds the first 80 prompts with their chunks for L in full:
-ids up to the first end token, and the weights of those that are not 1 by their place.
+prompts.txt holds the prompts, one a line, as JSON. For each prompt, hashes.bin holds two hashes (FNV-1a, 32 bits, little-endian): one
+for the encoder L and one for bigG, which pads with another id. The hashed bytes are, for each chunk, all ids (32 bits each) and then
+all weights (float32). samples.json holds the first 80 prompts with their chunks for L: the ids up to the first end token, and the
+weights that are not 1, by their position.
 
 The rule is run from the code of a package (webui.py), with transformers' CLIPTokenizer.
 
@@ -101,8 +101,8 @@ def prompt(draw, number):
 
 
 def prompts(parse):
-    """Prompts that the rule takes for what it says: `BREAK` inside brackets, which the web UI reads as a word of a negative weight,
-    and numbers at which it stops with an error, are drawn anew."""
+    """Prompts for which the web UI follows its own rule. Other prompts are drawn again: those with `BREAK` inside brackets, which the
+    web UI reads as a word with a negative weight, and those with numbers for which it raises an error."""
     draw = random.Random(20240614)
     found = []
     while len(found) < COUNT:

@@ -76,7 +76,7 @@ def euler(levels, sample, _shift):
 
 
 def euler_ancestral(levels, sample, _shift):
-    """A step of the flow to `below`, then noise back up to the next level, keeping signal plus noise a mix for that level."""
+    """A step of the flow down to the level `below`. Then noise is added, so that signal and noise have the shares of the next level."""
     for step, (start, end) in enumerate(zip(levels, levels[1:])):
         clean = sample - start * OUTPUTS[step]
         if end == 0:
@@ -163,7 +163,7 @@ def advance(levels, ratios, step, nodes, cleans, base, tau):
 
 
 def check_with_diffusers(nodes, start, end, tau, weights):
-    """diffusers' SASolver has the same weights, though its walk over flow sigmas does not end without noise."""
+    """Checks that diffusers' SASolver has the same weights. Its walk cannot be compared: over flow sigmas it ends with noise."""
     scheduler = SASolverScheduler(**MULTISTEP)
     tensors = [torch.tensor(node, dtype=torch.float64) for node in (*nodes, start, end, tau)]
     *nodes, start, end, tau = tensors

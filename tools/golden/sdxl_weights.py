@@ -1,9 +1,9 @@
 """Weights of the small SDXL checkpoints, from the names of their tensors.
 
 Every tensor `<part>/<name>` has a stream of bytes: SplitMix64, seeded with the FNV-1a hash (64 bits) of that text, gives one
-number for eight elements, lowest byte first. Of a byte, the lowest three bits m and the next one e make the size
-(8 + m) / 16 / 2^e, the highest bit the sign; times a power of two that the listing says. Gains of normalisations are 0.75, 0.875,
-1 or 1.125 by the lowest two bits. All of these numbers are exact in float16, bfloat16 and fp8 e4m3.
+number for eight elements, lowest byte first. The lowest three bits of a byte are m, the next bit is e, and the highest bit is the
+sign. The size of the number is (8 + m) / 16 / 2^e, multiplied by a power of two from the listing. Gains of normalisations are 0.75,
+0.875, 1 or 1.125 by the lowest two bits. All of these numbers are exact in float16, bfloat16 and fp8 e4m3.
 
 References: <https://prng.di.unimi.it/splitmix64.c>, <http://www.isthe.com/chongo/tech/comp/fnv/>.
 """

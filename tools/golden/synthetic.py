@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 
 def public_config(model):
-    """What the configuration says, without the library's note, in random order, of what was left at its default."""
+    """The configuration without `_use_default_values`, in which the library lists, in random order, the settings with default values."""
     return {name: value for name, value in model.config.items() if name != "_use_default_values"}
 
 

@@ -3,9 +3,10 @@
     PYTHON tools/golden/text.py
 
 `clip_l`, `clip_g` and `t5` are folders as transformers saves them, all numbers in float16; the reference computes in float32.
-golden.safetensors holds, without a batch axis, for each case of an encoder its ids, its states behind every layer (`.0` are the
-embeddings), and the pooled state; for cases of several chunks ids and weights one after another and the penultimate states
-as AUTOMATIC1111's rule (webui.py, in float64) weighs them. A second run writes the same files.
+golden.safetensors holds tensors without a batch axis. For each case of a CLIP encoder: the ids and the pooled state; for `short` also
+the states after every layer (`.0` are the embeddings), for `empty` and `full` the penultimate states. For cases of several chunks: the
+ids and weights of all chunks, one after another, the pooled state of the first chunk, and the penultimate states as AUTOMATIC1111's
+rule (webui.py, in float64) weighs them. For T5: the ids and the last states. A second run writes the same files.
 """
 
 import os

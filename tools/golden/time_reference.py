@@ -1,4 +1,4 @@
-"""Times the reference library on the shipped weights, for comparison with the `speed` test of `core/tests/golden.rs`.
+"""Times the reference library on the weights of the tiny models: loading, a clip and a picture.
 
     PYTHON tools/golden/time_reference.py [threads]
 """

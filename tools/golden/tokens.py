@@ -1,11 +1,11 @@
 """Makes tests/golden/tokens: 10,000 prompts and the results of the reference for them.
 
 Prompts are drawn by a small generator that exists here and in diffusion/src/text/tests.rs, from fragments that are
-written to fragments.json. Of each prompt, hashes.bin holds five hashes (FNV-1a, 32 bits, little-endian): of the cleaned
-prompt in UTF-8, and of the ids of CLIP, T5 and UMT5 of the prompt and of UMT5 of the cleaned prompt, each id as 32 bits,
-not cut. samples.json holds 200 short prompts with all ids. sentencepiece.json holds small SentencePiece models and the ids
-of the samples that transformers gives after it converted the models: of the prompts for the one called mapped, of the
-cleaned prompts for the one called plain.
+written to fragments.json. For each prompt, hashes.bin holds five hashes (FNV-1a, 32 bits, little-endian): one of the cleaned
+prompt in UTF-8, and four of ids (32 bits each, not cut): the prompt for CLIP, T5 and UMT5, and the cleaned prompt for UMT5.
+samples.json holds 200 short prompts with their ids for CLIP, T5 and UMT5. sentencepiece.json holds two small SentencePiece
+models, and the ids that transformers makes with the converted models: of the prompts of samples.json for `mapped`, and of
+the cleaned prompts for `plain`.
 
 References: ftfy 6.3.1, transformers 5, tokenizers; vocabularies as tools/vocabularies/pack.py gets them. For T5 that is
 the `tokenizer.json` that FLUX is published with, rebuilt and compared by its SHA-256.
@@ -240,8 +240,8 @@ class Slow:
 
 
 def small_models(folder):
-    """(name, bytes, converted tokenizer) of two SentencePiece models: with T5's character map, and with none, spaces
-    kept, bytes for unknown characters and symbols of its own."""
+    """Yields (name, bytes, converted tokenizer) for two SentencePiece models. `mapped` has T5's character map. `plain` has none,
+    keeps spaces, and has bytes for unknown characters and two symbols of its own."""
     # A model contains the names of the files from which it was made.
     os.chdir(folder)
     with open("corpus.txt", "w", encoding="utf-8") as file:

@@ -1,7 +1,7 @@
-"""AUTOMATIC1111's rule for prompts, as a package of the registry carries it: `prompt_parser` and `sd_hijack_clip`.
+"""AUTOMATIC1111's rule for prompts, from a package on PyPI: its modules `prompt_parser` and `sd_hijack_clip`.
 
 The wheel of auto1111sdk 0.0.95 (AGPL-3.0) is fetched, checked and unpacked for the time of a run; nothing of it is installed or
-kept. Of what its two modules import, only what they use of it is there.
+kept. The modules that these two import are replaced by stand-ins that have only what is used.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ def modules():
             "webui.devices": types.SimpleNamespace(device="cpu"),
             "webui.sd_hijack": types.SimpleNamespace(StableDiffusionModelHijack=object),
             "webui.shared": types.SimpleNamespace(opts=options),
-            # Schedules of prompts are not asked for.
+            # Schedules of prompts are not used, so their parser does nothing.
             "lark": types.SimpleNamespace(Lark=lambda *arguments, **settings: None),
         }
         for name, stand_in in given.items():
@@ -63,7 +63,7 @@ class NoEmbeddings:
 def prompt_class():
     """The class that cuts prompts into chunks and weighs states, with a tokenizer and an encoder of ours.
 
-    `pad` stands behind the end token, `encode` gives the states of ids `[1, 77]`.
+    Its constructor takes `pad`, the id after the end token, and `encode`, which returns the states for ids `[1, 77]`.
     """
     _, clip = modules()
 

@@ -90,7 +90,7 @@ def k_quants(values, shapes, architecture, mix):
 
 
 def t5_fp8(values, encoder, dense):
-    """UMT5 or T5 as published by ComfyUI: matrices in fp8 with one scale each, the embedding in 16 bits."""
+    """UMT5 or T5 as published by ComfyUI: matrices in fp8 with one scale each, everything else in 16 bits."""
     tensors = [("scaled_fp8", (0,), "F8_E4M3", lambda: [])]
     for name, shape, kind in encoder:
         encoding = "F8_E4M3" if kind in ("weight", "query") else dense

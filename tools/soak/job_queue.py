@@ -2,9 +2,9 @@
 
     python job_queue.py FOLDER JOURNAL [--horses]
 
-By itself one process has the platform open, submits, waits, and forks a child for what comes after a job; children may outlive it
-when it is killed. With `--horses` the process opens nothing: it forks a child for each job, which opens the platform, does the
-job and ends, as RQ's work horses do; now and then one is killed.
+Without options, one process has the platform open, submits, waits, and forks a child after each job. When the process
+is killed, children may still run. With `--horses` the process opens nothing: it forks a child for each job, which opens
+the platform, does the job and ends, as RQ's work horses do. Now and then a child is killed.
 
 The journal gets a line for each job that was acknowledged and for each that was done, durable before anything else happens. Prints
 one JSON value a line. Ends on SIGTERM.
@@ -167,7 +167,7 @@ def with_platform(folder: Path, journal: Journal) -> None:
 
 
 def horse(folder: Path, journal: Journal) -> None:
-    """Run in a child, like a work horse of RQ: do one job with its own platform, and end without closing it."""
+    """Run in a child, like a work horse of RQ: do one job with its own platform, and end, often without closing it."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
         platform = must.Platform(folder, device="cpu", threads=1)

@@ -175,7 +175,7 @@ class Ledger:
             elif kind == "fault":
                 self.fault(line["what"], f"{caller}, {server}: {line['detail']}")
             return
-        self.fault("a caller told what is not known", f"{caller}: {line}")
+        self.fault("a caller printed an unknown line", f"{caller}: {line}")
 
     def locked_by(self, detail: str) -> None:
         """Record that the folder was open at a start. A command may have had it open; a dead process is a fault."""

@@ -6,8 +6,8 @@ make a part of them. A shard has, for CLIPS_PER_SHARD clips in float16:
 - ``clips``: latents of the whole clip, [N, 16, 5, 8, 8]. The autoencoder is causal, so that the first k latent
   frames are those of the clip cut off after 4k - 3 frames; the first alone is a picture.
 - for the first WITH_CONDITION clips, ``first``: latents of the condition clip with the first frame given (causal too);
-- ``last``: of the condition clip with both ends given and k latent frames, the last latent frame, where k is
-  ``lengths`` (2 to 5; the frames before it equal those of ``first``).
+- ``last``: the last latent frame of the condition clip with both ends given and k latent frames, where k is in
+  ``lengths`` (2 to 5). The frames before it equal those of ``first``.
 
     python cache.py OUT --vae MODEL_FOLDER --shards 0:32 [--seed 1000]
 """

@@ -23,11 +23,11 @@ import world
 from cache import Cache
 from muon import Muon
 
-# Numbers of clips in a batch that are made from text only, from the first frame, from both ends.
+# Shares of the clips in a batch that are made from text only, from the first frame, from both ends.
 KINDS = {"text": 35, "first": 20, "both": 25}
 EMPTY_CAPTIONS = 0.10
-# The same for clips with given frames. The frames determine the clip, so the prediction without a caption must be as
-# good as the one with it, and guidance has little effect.
+# The share of empty captions for clips with given frames. The frames determine the clip, so the prediction without a
+# caption must be as good as the one with it, and guidance has little effect.
 GIVEN_EMPTY_CAPTIONS = 0.30
 PICTURE_MOTION_OMITTED = 0.5  # most prompts for pictures have no motion
 FULL_LENGTH = 0.8  # share of steps with full length; the others train on 2, 3 or 4 latent frames

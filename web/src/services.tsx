@@ -47,7 +47,7 @@ export function ServiceProvider({ children, client: given }: { children: ReactNo
     client.session
       .begin()
       .then(({ session, sign_in_required: signIn }) => {
-        // This starts at once, so that a wait for the rate limit has passed when the user submits something.
+        // The session starts now, so that a wait for the rate limit is over, or shorter, when the user submits something.
         if (!session && !signIn) client.session.need().catch(() => undefined);
       })
       .catch(setError);

@@ -46,7 +46,7 @@ export const events = (...states: StatusView[]): Response =>
 
 export const EXPIRES = "2999-01-01T00:00:00Z";
 
-/** The answer on how a page may start if nobody signs in, with a session of the browser. */
+/** The answer of `GET /studio` if nobody signs in, with a session of the browser. */
 export const begun = (models: Model[] | null = null): Studio => ({
   sign_in_required: false,
   session: { expires_at: EXPIRES, name: "", owner: null },

@@ -31,7 +31,8 @@ impl Scale {
     }
 }
 
-/// Runs the benchmarks with these names, or all. The name `--quick` only tries whether they work.
+/// Runs the benchmarks with these names, or all except `gpu` if there are no names. With the option `--quick` it only tries whether
+/// they work.
 pub fn run(names: &[&str]) -> Outcome {
     let scale = Scale { quick: names.contains(&"--quick") };
     let chosen: Vec<&str> = names.iter().copied().filter(|name| *name != "--quick").collect();
@@ -118,7 +119,7 @@ fn c(scale: Scale) -> Result<PathBuf, String> {
     let library = work.join("libmust.so.0");
     std::fs::create_dir_all(&work).map_err(|error| format!("cannot make {}: {error}", work.display()))?;
     execute(command("cargo").args(["build", "-p", "must-ffi", "--profile", scale.profile()]))?;
-    // Copies the library under its own name, so that the caller finds it at run time.
+    // Copies the library under its soname, by which the caller looks for it at run time.
     let built = scale.folder().join("libmust_ffi.so");
     std::fs::copy(&built, &library).map_err(|error| format!("cannot copy {}: {error}", built.display()))?;
     let program = work.join("calls");

@@ -23,7 +23,7 @@ const USAGE: &str = "usage: cargo xtask <task>
   regen             rewrite every generated file that is committed
   golden            make the golden data again with the reference library (downloads PyTorch), then compare MUST with it
   soak [OPTION ...] run the platform under load for an hour (tools/soak; its options, such as --minutes 3)
-  bench [NAME ...]  run the benchmarks and store their results in benches/results/
+  bench [NAME ...]  run the benchmarks and store their results in benches/results/; --quick only tries them
   package [KIND ...] build the packages to publish (crates, c, python, node) and test them without Rust:
                     in an empty home, or with --in-debian in a Debian (needs root and mmdebstrap);
                     --target TRIPLE builds them for another processor";

@@ -197,7 +197,7 @@ fn small_models() -> Result<std::path::PathBuf, String> {
     Ok(folder)
 }
 
-/// Runs the platform under load, like in a small company.
+/// Runs the platform under the load of a small company, for an hour unless the options say otherwise.
 pub fn soak(options: &[&str]) -> Outcome {
     let python = python_module()?;
     run(&mut words("cargo", "build -p must-cli"))?;

@@ -1,7 +1,7 @@
 /// @file
 /// Converts exceptions that leave the C++ functions of a bridge: must::Error with all its fields, any other exception with its
-/// text. cxx uses this in each bridge that includes it. A host with a `trycatch` of its own includes must_cxx/error.hpp and
-/// must_cxx/platform.hpp instead of must_cxx.hpp, and calls must::to_rust.
+/// text. cxx uses `trycatch` in each bridge that includes this header. A host with its own `trycatch` includes must_cxx/error.hpp
+/// and must_cxx/platform.hpp instead of must_cxx.hpp, and calls must::to_rust.
 #ifndef MUST_CXX_TRYCATCH_HPP
 #define MUST_CXX_TRYCATCH_HPP
 

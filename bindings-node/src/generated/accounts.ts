@@ -31,7 +31,7 @@ export interface Deployment {
   started_at: string;
   /** When the command ended. Null while it runs. */
   finished_at: string | null;
-  /** Whether the command succeeded. */
+  /** Whether the command succeeded. False while it runs. */
   ok: boolean;
   /** The last part of the command's output, without the account's tokens. */
   output: string;
@@ -53,7 +53,7 @@ export interface Account {
   error: AccountFailure | null;
   /** Ids of the models that the worker offers. Null while they are unknown. */
   models: string[] | null;
-  /** Number of tasks at this worker that have not ended. */
+  /** Number of tasks at this worker or on their way to it that have not ended. */
   active: number;
   /** Number of tasks that this worker has ever accepted. */
   dispatched: number;
@@ -61,7 +61,7 @@ export interface Account {
   created_at: string;
   /** When the account last changed. */
   updated_at: string;
-  /** When the worker was last asked for its health. */
+  /** When the last check of the account ended. */
   checked_at: string | null;
   /** When a task was last sent to it. */
   used_at: string | null;
@@ -145,7 +145,7 @@ export class Accounts {
   }
 
   /**
-   * Changes an account. A ready account is checked again if its address, token or key has changed.
+   * Changes an account. If it is ready or being checked and its address, token or key has changed, it is checked again.
    * @param id Id of the account, or its workspace.
    * @throws MustError `not_found`; `validation_error`, also if only one of `token_id` and `token_secret` is given.
    */

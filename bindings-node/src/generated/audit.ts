@@ -73,7 +73,10 @@ export type Damage = "missing" | "altered" | "broken_chain" | "time_reversed" | 
 
 /** The first fault in a log. */
 export interface Fault {
-  /** Number of the damaged event. Where only a range is known, its first event; for a checkpoint, the last event that it covers. */
+  /**
+   * Number of the damaged event. If only a range is known, this is its first event. For a damaged checkpoint it is usually the last
+   * event that the checkpoint covers.
+   */
   seq: number;
   /** The kind of damage. */
   damage: Damage;
@@ -133,7 +136,7 @@ export interface Exported {
   folder: string;
   /** How many events were ever written. */
   size: number;
-  /** Number of the first event in it. */
+  /** Number of the first event in the copy. */
   min_index: number;
   /** How many files it has. */
   files: number;

@@ -6,7 +6,7 @@
 export interface LaneStatus {
   /** The model that the lane belongs to. Null for the shared lane. */
   model: string | null;
-  /** Ids of the models whose weights are loaded, in the order of their last use. */
+  /** Ids of the models whose weights are loaded. The most recently used one is the last. */
   loaded: string[];
   /** Memory that the loaded pipelines use, in bytes. */
   memory_bytes: number;

@@ -15,46 +15,6 @@ import type { MediaType } from "./tasks";
  */
 export type ParameterKind = "string" | "integer" | "number" | "choice" | "image" | "frames";
 
-/** One field of an entry of a list. */
-export interface ParameterItem {
-  /** The kind of value. */
-  type: ParameterKind;
-  /** A short name for people. */
-  label: string;
-  /** Name of the parameter whose value the field's value must be below. */
-  below?: string;
-  /** The allowed values of a choice. */
-  choices?: (string | number)[];
-  /** The value that is used when none is given. */
-  default?: string | number;
-  /** A sentence for people. */
-  help?: string;
-  /** The fields of an entry of a list. */
-  item?: Record<string, ParameterItem>;
-  /** Whether every value but the default is refused. */
-  locked?: boolean;
-  /** Largest number of characters. */
-  max_length?: number;
-  /** Greatest value. */
-  maximum?: number;
-  /** Fewest entries of a list. */
-  min_items?: number;
-  /** Fewest characters. If this is above 0, the text must not be blank. */
-  min_length?: number;
-  /** Least value. */
-  minimum?: number;
-  /** The value that works best. */
-  recommended?: string | number;
-  /** Whether every request must give it. */
-  required?: boolean;
-  /** When it must be given. */
-  required_if?: Record<string, (string | number)[]>;
-  /** Distance between allowed values, counted from `minimum`. */
-  step?: number;
-  /** The rule under which it may be given. Without a rule, it may always be given. */
-  visible_if?: Record<string, (string | number)[]>;
-}
-
 /** The rules of one parameter. */
 export interface ParameterSchema {
   /** The kind of value. */
@@ -85,7 +45,7 @@ export interface ParameterSchema {
   recommended?: string | number;
   /** Whether every request must give it. */
   required?: boolean;
-  /** When it must be given. */
+  /** The rule under which it must be given. Without a rule, `required` alone decides. */
   required_if?: Record<string, (string | number)[]>;
   /** Distance between allowed values, counted from `minimum`. */
   step?: number;
@@ -93,7 +53,16 @@ export interface ParameterSchema {
   visible_if?: Record<string, (string | number)[]>;
 }
 
-/** A model as callers see it. Serialised, it is an object of `GET /models` and of the lists of models in every language. */
+/** One field of an entry of a list. */
+export interface ParameterItem extends ParameterSchema {
+  /** Name of the parameter whose value the field's value must be below. */
+  below?: string;
+}
+
+/**
+ * A model as callers see it. Its JSON form is an entry of the list that `GET /models` and the lists of models in every language
+ * return.
+ */
 export interface Model {
   /** Stable id. */
   id: string;

@@ -28,7 +28,7 @@ export interface SecretStatus {
   state: SecretState;
   /** When it was made. For a key that is kept elsewhere, when it was first seen. */
   issued_at: string;
-  /** When it must be replaced at the latest. */
+  /** When it must be replaced at the latest. After that it is `expired`, except a pepper, which stays in use. */
   rotate_by: string;
   /** Until when it is accepted after it was replaced. */
   overlap_until: string | null;
@@ -84,8 +84,8 @@ export class Secrets {
    * Stores a secret under a name, encrypted. An existing secret of this name is replaced immediately.
    * @param name Name of the secret.
    * @param value The secret.
-   * @throws MustError `validation_error` if the name is not 1 to 64 of the characters `a-z 0-9 _ -` or is the name of an account's
-   * tokens, or if the value is empty.
+   * @throws MustError `validation_error` if the name is not 1 to 64 of the characters `a-z 0-9 _ -`, if it is `master_key`, `pepper`,
+   * `admin_key`, `api_key` or `audit_key`, if it is the name of an account's tokens, or if the value is empty.
    */
   async put(name: string, value: string, options?: CallerOptions): Promise<void> {
     const { caller } = optionsOf(options);
@@ -115,7 +115,7 @@ export class Secrets {
    * Returns the value of a secret.
    * @param name Name of the secret.
    * @throws MustError `not_found`; `dependency_unavailable` if the secret was revoked, is past its rotation limit or cannot be
-   * decrypted, or if it is a provider token for another environment.
+   * decrypted; `validation_error` if it is a provider token for another environment.
    */
   async get(name: string): Promise<string> {
     return invoke(this.#calls, "secrets.get", { name: textArgument("name", name) });
@@ -124,7 +124,8 @@ export class Secrets {
   /**
    * Replaces a secret with `value`, or, if it is one of the platform's own secrets, with a new random value.
    * @param name Name of the secret.
-   * @throws MustError `validation_error`, `not_found`.
+   * @throws MustError `not_found`; `validation_error` if the overlap is more than 7 days, if `value` is missing or must not be given,
+   * and for API keys, the keys of the settings and the tokens of accounts.
    */
   async rotate(name: string, options?: RotateSecretOptions): Promise<void> {
     const { value, overlapSeconds, caller } = optionsOf(options);
@@ -141,7 +142,8 @@ export class Secrets {
    * Revokes every version of a secret immediately. Revoking `pepper` also ends every API key and session, and requires the name again
    * as `confirm`. A new pepper is made in the same change, so that an administrator can sign in with the admin key.
    * @param name Name of the secret.
-   * @throws MustError `not_found`; `validation_error` for the master key, which can only be rotated.
+   * @throws MustError `not_found`; `validation_error` for the master key and the audit key, which can only be rotated, for `admin_key`
+   * and `api_key`, which are settings, and if `confirm` is another name or is missing for `pepper`.
    */
   async revoke(name: string, options?: RevokeSecretOptions): Promise<void> {
     const { confirm, caller } = optionsOf(options);

@@ -2,7 +2,8 @@
 
 // The settings of a platform.
 
-import type { SettingFields } from "../settings";
+import type { Fields } from "../fields";
+import type { LogLevel } from "./log";
 
 /**
  * Whether inference runs on the CPU or on a GPU.
@@ -11,16 +12,6 @@ import type { SettingFields } from "../settings";
  * - `cuda`: The first NVIDIA GPU. Opening the platform fails if there is none.
  */
 export type DeviceChoice = "auto" | "cpu" | "cuda";
-
-/**
- * The importance of a log record.
- * - `error`: Something was lost, or will be unless a person acts.
- * - `warn`: Something is wrong, but work continues.
- * - `info`: Information for the person who runs the platform.
- * - `debug`: What the platform does, such as loading and unloading pipelines.
- * - `trace`: Everything.
- */
-export type LogLevel = "error" | "warn" | "info" | "debug" | "trace";
 
 /**
  * The environment that a platform runs in.
@@ -33,7 +24,7 @@ export type Environment = "dev" | "stage" | "prod";
 /**
  * The `SameSite` attribute of session cookies.
  * - `strict`: The cookies are never sent with requests from other sites.
- * - `lax`: The cookies are sent only when a link from another site is followed.
+ * - `lax`: Of the requests from other sites, only those that follow a link carry the cookies.
  * - `none`: The cookies are always sent. This is for a user interface on another site, over HTTPS.
  */
 export type SameSite = "strict" | "lax" | "none";
@@ -79,8 +70,8 @@ export interface HttpSettings {
    */
   retryWindowSeconds?: number | undefined;
   /**
-   * Smallest average speed of a request's body in bytes per second, after one `bodyTimeoutSeconds` without this check. 0 means no
-   * limit. The default is 1,024.
+   * Smallest average speed of a request's body in bytes per second. A body may take one `bodyTimeoutSeconds` longer than this speed
+   * requires. 0 means no limit. The default is 1,024.
    */
   bodyBytesPerSecond?: number | undefined;
   /** Time limit for the whole body of a request. The default is 3,600 seconds. */
@@ -90,7 +81,7 @@ export interface HttpSettings {
 }
 
 /** Each member of `HttpSettings`, with its name in the core and its kind. */
-export const httpSettingFields: SettingFields = {
+export const httpSettingFields: Fields = {
   sessionCookieSecure: ["session_cookie_secure", "flag"],
   sessionCookieSameSite: ["session_cookie_same_site", "text"],
   sessionCookiePath: ["session_cookie_path", "text"],
@@ -109,7 +100,10 @@ export const httpSettingFields: SettingFields = {
 
 /** Settings of workers: how they are reached and deployed. Settings that are not given have their defaults. */
 export interface WorkerSettings {
-  /** Template for the address of an account that has none: `https://{workspace}--must.modal.run`. */
+  /**
+   * Template for the address of an account that has none, such as `https://{workspace}--must.modal.run`. Without a template every
+   * account needs an address.
+   */
   addressTemplate?: string | undefined;
   /** Addresses and networks where workers may be, in addition to public addresses. `http://` is allowed only there. */
   networks?: string[] | undefined;
@@ -137,14 +131,17 @@ export interface WorkerSettings {
   healthTries?: number | undefined;
   /** Time between two of these requests. The default is 5 seconds. */
   healthPauseSeconds?: number | undefined;
-  /** Time between two requests for the status of a task at a worker. The default is 1 second. */
+  /**
+   * Longest time between two requests for the status of a task at a worker. The first requests follow each other faster. The default
+   * is 1 second.
+   */
   pollIntervalSeconds?: number | undefined;
   /** Time between two automatic checks of a failed account. 0 means that there are none. The default is 60 seconds. */
   recheckIntervalSeconds?: number | undefined;
 }
 
 /** Each member of `WorkerSettings`, with its name in the core and its kind. */
-export const workerSettingFields: SettingFields = {
+export const workerSettingFields: Fields = {
   addressTemplate: ["address_template", "text"],
   networks: ["networks", "texts"],
   apiKey: ["api_key", "text"],
@@ -207,8 +204,8 @@ export interface Settings {
   /** File of the keys that sign the audit log. The default is `keys/audit.key` in the data folder. */
   auditKeyFile?: string | undefined;
   /**
-   * File to which checkpoints of the audit log are appended. The default is `audit.anchors` in the data folder. It protects best in a
-   * place that nobody who can change the data folder can reach.
+   * File to which checkpoints of the audit log are appended. The default is `audit.anchors` in the data folder. It protects best if
+   * people who can change the data folder cannot change this file.
    */
   auditAnchorFile?: string | undefined;
   /** The key that opens admin sessions, at least 16 characters. */
@@ -241,7 +238,7 @@ export interface Settings {
 }
 
 /** Each member of `Settings`, with its name in the core and its kind. */
-export const settingFields: SettingFields = {
+export const settingFields: Fields = {
   dataDir: ["data_dir", "text"],
   modelsDir: ["models_dir", "text"],
   catalog: ["catalog", "text"],

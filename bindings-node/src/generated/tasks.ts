@@ -35,7 +35,7 @@ export interface TaskFailure {
 export interface TaskState {
   /** Stable id. */
   id: string;
-  /** Workspace of the worker that runs it. Null if it runs on this platform. */
+  /** Workspace of the worker that it was sent to. Null if it runs on this platform. */
   workspace: string | null;
   /** The owner. Null if the task has no owner. */
   owner: string | null;
@@ -65,9 +65,9 @@ export interface TaskState {
   stage: string;
   /** More about the stage, such as `step 3 of 20`. */
   stage_detail: string;
-  /** File of the result, relative to the data folder. Present exactly when done. */
+  /** File of the result, relative to the data folder, or `remote:/results/ID` if it is at a worker. Present exactly when done. */
   result_path: string | null;
-  /** File of the preview, relative to the data folder. */
+  /** File of the preview, relative to the data folder, or `remote:/preview/ID` if it is at a worker. Present exactly when done. */
   preview_path: string | null;
   /** Why it failed. Present exactly when failed. */
   error: TaskFailure | null;
@@ -85,7 +85,7 @@ export interface TaskState {
 export interface TaskPage {
   /** The tasks of this page. */
   items: TaskState[];
-  /** Number of tasks on all pages together. */
+  /** Number of all tasks that match the query, including those that come before `after`. */
   total: number;
   /** Number of this page. The first page is 1. */
   page: number;

@@ -1,5 +1,5 @@
-// Starts a long task, prints its id, and ends in the given way. With "log" it has a log function, and with "host" it stores the checkpoints
-// of the audit log.
+// Starts a long task, prints its id, and ends in the given way. With "log" it has a log function, and with "host" a function of the host
+// that receives the checkpoints of the audit log.
 
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { writeSync } from "node:fs";

@@ -1,4 +1,4 @@
-// Compiled, never run: every call with its types. A line under @ts-expect-error must not compile.
+// Compiled, never run: calls with their types. A line under @ts-expect-error must not compile.
 
 import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";

@@ -50,14 +50,16 @@ from must._facts import Caller, Principal, PrincipalKind, RequestFacts, Route
 from must._host import AnchorFunction, Host, KeyFunction, ManualClock
 from must._http import AsyncResponse, Response, Server
 from must._load import LaneStatus, Load
+from must._log import LogLevel, LogRecord
 from must._media import Media
 from must._models import Model, ParameterItem, ParameterKind, ParameterSchema
 from must._must import VERSION as __version__
 from must._secrets import AsyncSecrets, Secrets, SecretState, SecretStatus
-from must._settings import DeviceChoice, Environment, HttpSettings, LogLevel, SameSite, Settings, WorkerSettings
+from must._settings import DeviceChoice, Environment, HttpSettings, SameSite, Settings, WorkerSettings
+from must._submit_options import Idempotency
 from must._sync import Platform, Task
 from must._tasks import MediaType, Sort, Status, TaskFailure, TaskPage, TaskQuery, TaskState
-from must._types import ArrayInterface, ArrayLike, AsyncFile, Image, LogRecord, Parameter, ReadableFile
+from must._types import ArrayInterface, ArrayLike, AsyncFile, Image, Parameter, ReadableFile
 
 __all__ = [
     "Account",
@@ -94,6 +96,7 @@ __all__ = [
     "Fault",
     "Host",
     "HttpSettings",
+    "Idempotency",
     "Image",
     "InclusionProof",
     "IssuedKey",

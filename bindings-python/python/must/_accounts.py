@@ -57,7 +57,7 @@ class Deployment:
     finished_at: datetime | None
     """When the command ended. Null while it runs."""
     ok: bool
-    """Whether the command succeeded."""
+    """Whether the command succeeded. False while it runs."""
     output: str
     """The last part of the command's output, without the account's tokens."""
 
@@ -91,7 +91,7 @@ class Account:
     models: tuple[str, ...] | None
     """Ids of the models that the worker offers. Null while they are unknown."""
     active: int
-    """Number of tasks at this worker that have not ended."""
+    """Number of tasks at this worker or on their way to it that have not ended."""
     dispatched: int
     """Number of tasks that this worker has ever accepted."""
     created_at: datetime
@@ -99,7 +99,7 @@ class Account:
     updated_at: datetime
     """When the account last changed."""
     checked_at: datetime | None
-    """When the worker was last asked for its health."""
+    """When the last check of the account ended."""
     used_at: datetime | None
     """When a task was last sent to it."""
     deployment: Deployment | None
@@ -205,7 +205,8 @@ class AccountsCalls:
         api_key: str | None = None,
         caller: Caller | None = None,
     ) -> Request[Account]:
-        """Changes an account. A ready account is checked again if its address, token or key has changed.
+        """Changes an account. If it is ready or being checked and its address, token or key has changed, it is checked
+        again.
 
         Args:
             id: Id of the account, or its workspace.

@@ -27,6 +27,7 @@ from must._must import NativeHttpService, NativePlatform
 from must._native import Opened
 from must._secrets import AsyncSecrets
 from must._settings import Settings
+from must._submit_options import Idempotency, SubmitOptions
 from must._tasks import TaskPage, TaskQuery, TaskState
 from must._types import AsyncFile, LogFunction, Parameter
 from must._wakeups import Waiters
@@ -34,7 +35,7 @@ from must._wakeups import Waiters
 T = TypeVar("T")
 
 CALLERS = 4
-"""Number of threads for calls, all of which are short. The library checks submissions on its own threads."""
+"""Number of threads for calls. Most calls are short. The library checks submissions on its own threads."""
 
 
 class AsyncPlatform:
@@ -167,6 +168,10 @@ class AsyncPlatform:
         *,
         mode: str | None = None,
         owner: str | None = None,
+        idempotency: Idempotency | None = None,
+        trace_parent: str | None = None,
+        local_only: bool = False,
+        remix_of: str | None = None,
         image_paths: bool = True,
         **parameters: Parameter | AsyncFile,
     ) -> AsyncTask:
@@ -175,9 +180,16 @@ class AsyncPlatform:
         An image may also be a file with an async `read`, such as FastAPI's `UploadFile`. When a submission is
         cancelled before it returns, its task is cancelled too.
         """
+        options: SubmitOptions = {
+            "owner": owner,
+            "idempotency": idempotency,
+            "trace_parent": trace_parent,
+            "local_only": local_only,
+            "remix_of": remix_of,
+        }
         ready = await awaited("", parameters)
         submission = await self._call(
-            _native.submit_async, self._native, model, prompt, mode, owner, image_paths, ready
+            _native.submit_async, self._native, model, prompt, mode, options, image_paths, ready
         )
         try:
             raw = await Waiters.of_running_loop().submitted(submission)

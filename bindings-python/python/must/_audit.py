@@ -138,8 +138,8 @@ class Fault:
     """The first fault in a log."""
 
     seq: int
-    """Number of the damaged event. Where only a range is known, its first event; for a checkpoint, the last event that
-    it covers.
+    """Number of the damaged event. If only a range is known, this is its first event. For a damaged checkpoint it is
+    usually the last event that the checkpoint covers.
     """
     damage: Damage
     """The kind of damage."""
@@ -252,7 +252,7 @@ class Exported:
     size: int
     """How many events were ever written."""
     min_index: int
-    """Number of the first event in it."""
+    """Number of the first event in the copy."""
     files: int
     """How many files it has."""
     verifier: str

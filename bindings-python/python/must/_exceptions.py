@@ -1,4 +1,4 @@
-"""The base of every exception of MUST; the classes are generated, one a code, in `_errors`."""
+"""The base of every exception of MUST. The subclasses, one for each code, are generated in `_errors`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import ClassVar
 class MustError(Exception):
     """A failure: what kind, what happened, what to do.
 
-    Catch a subclass, such as `must.QueueOverloadedError`, to answer one kind of failure, or this class for all. The
-    text of the exception is one line, `code: detail`; a traceback shows `user_action` below it. Neither holds a secret.
+    Catch a subclass, such as `must.QueueOverloadedError`, to handle one kind of failure, or this class to handle all.
+    The text of the exception is one line, `code: detail`; a traceback shows `user_action` below it. Neither holds a
+    secret.
 
     >>> try:
     ...     platform.task("no-such-task")
@@ -31,7 +32,7 @@ class MustError(Exception):
     """Whether the same call may succeed later without a change by the caller."""
 
     default_user_action: ClassVar[str] = ""
-    """What a person can do, where there is nothing better to say."""
+    """General advice for the code. It is used when a failure has no more specific advice."""
 
     detail: str
     """What happened, in one line."""
@@ -40,7 +41,7 @@ class MustError(Exception):
     """What a person can do about it, in one line."""
 
     def __init__(self, detail: str, user_action: str | None = None) -> None:
-        """Make an error with the code's own advice, or a better one."""
+        """Make an error. Without `user_action` it has the general advice for its code."""
         super().__init__(detail, user_action)
         self.detail = detail
         self.user_action = user_action or self.default_user_action

@@ -110,7 +110,7 @@ def _picture(name: str, value: Any) -> bytes | None:
 
 
 def _of_pillow(name: str, image: Any) -> bytes:
-    """A PNG of the image's pixels, with its colour profile."""
+    """A PNG of the image's pixels, with its colour profile unless the pixels have to be converted."""
     if image.mode == "F":
         raise _fractions(name, "an image of mode F")
     options: dict[str, Any] = {"compress_level": 1, "exif": b""}

@@ -17,7 +17,7 @@ class LaneStatus:
     model: str | None
     """The model that the lane belongs to. Null for the shared lane."""
     loaded: tuple[str, ...]
-    """Ids of the models whose weights are loaded, in the order of their last use."""
+    """Ids of the models whose weights are loaded. The most recently used one is the last."""
     memory_bytes: int
     """Memory that the loaded pipelines use, in bytes."""
     hits: int

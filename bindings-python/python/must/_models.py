@@ -19,47 +19,6 @@ ParameterKind: TypeAlias = Literal["string", "integer", "number", "choice", "ima
 """
 
 
-class ParameterItem(TypedDict):
-    """One field of an entry of a list."""
-
-    type: ParameterKind
-    """The kind of value."""
-    label: str
-    """A short name for people."""
-    below: NotRequired[str]
-    """Name of the parameter whose value the field's value must be below."""
-    choices: NotRequired[list[str | float]]
-    """The allowed values of a choice."""
-    default: NotRequired[str | float]
-    """The value that is used when none is given."""
-    help: NotRequired[str]
-    """A sentence for people."""
-    item: NotRequired[dict[str, ParameterItem]]
-    """The fields of an entry of a list."""
-    locked: NotRequired[bool]
-    """Whether every value but the default is refused."""
-    max_length: NotRequired[int]
-    """Largest number of characters."""
-    maximum: NotRequired[float]
-    """Greatest value."""
-    min_items: NotRequired[int]
-    """Fewest entries of a list."""
-    min_length: NotRequired[int]
-    """Fewest characters. If this is above 0, the text must not be blank."""
-    minimum: NotRequired[float]
-    """Least value."""
-    recommended: NotRequired[str | float]
-    """The value that works best."""
-    required: NotRequired[bool]
-    """Whether every request must give it."""
-    required_if: NotRequired[dict[str, list[str | float]]]
-    """When it must be given."""
-    step: NotRequired[float]
-    """Distance between allowed values, counted from `minimum`."""
-    visible_if: NotRequired[dict[str, list[str | float]]]
-    """The rule under which it may be given. Without a rule, it may always be given."""
-
-
 class ParameterSchema(TypedDict):
     """The rules of one parameter."""
 
@@ -92,16 +51,23 @@ class ParameterSchema(TypedDict):
     required: NotRequired[bool]
     """Whether every request must give it."""
     required_if: NotRequired[dict[str, list[str | float]]]
-    """When it must be given."""
+    """The rule under which it must be given. Without a rule, `required` alone decides."""
     step: NotRequired[float]
     """Distance between allowed values, counted from `minimum`."""
     visible_if: NotRequired[dict[str, list[str | float]]]
     """The rule under which it may be given. Without a rule, it may always be given."""
 
 
+class ParameterItem(ParameterSchema):
+    """One field of an entry of a list."""
+
+    below: NotRequired[str]
+    """Name of the parameter whose value the field's value must be below."""
+
+
 class Model(TypedDict):
-    """A model as callers see it. Serialised, it is an object of `GET /models` and of the lists of models in every
-    language.
+    """A model as callers see it. Its JSON form is an entry of the list that `GET /models` and the lists of models in
+    every language return.
     """
 
     id: str

@@ -15,15 +15,17 @@ from typing import Any
 from must._errors import ValidationError
 from must._exceptions import MustError
 from must._host import Host
+from must._log import LogRecord
 from must._must import Logs, NativeHttpService, NativePlatform, NativeSubmission
 from must._settings import Settings
-from must._types import LogFunction, LogRecord, Parameter
+from must._submit_options import SubmitOptions
+from must._types import LogFunction, Parameter
 
 CLOSE_TIMEOUT = 10.0
 """Seconds that closing waits for running tasks by default."""
 
 EXIT_TIMEOUT = 5.0
-"""Seconds that closing waits for a platform that is still open when the interpreter exits."""
+"""Seconds that closing waits for running tasks when the program did not close the platform itself."""
 
 
 LOG_TIMEOUT = 1.0
@@ -114,12 +116,12 @@ def submit(
     model: str,
     prompt: str | None,
     mode: str | None,
-    owner: str | None,
+    options: SubmitOptions,
     image_paths: bool,
     parameters: Mapping[str, Parameter],
 ) -> dict[str, Any]:
     """Submit a generation."""
-    return native.submit(model, mode, owner, {**parameters, "prompt": prompt}, image_paths)
+    return native.submit(model, mode, dict(options), {**parameters, "prompt": prompt}, image_paths)
 
 
 def submit_async(
@@ -127,12 +129,12 @@ def submit_async(
     model: str,
     prompt: str | None,
     mode: str | None,
-    owner: str | None,
+    options: SubmitOptions,
     image_paths: bool,
     parameters: Mapping[str, Parameter],
 ) -> NativeSubmission:
     """Start a submission that can be awaited without a Python thread."""
-    return native.submit_async(model, mode, owner, {**parameters, "prompt": prompt}, image_paths)
+    return native.submit_async(model, mode, dict(options), {**parameters, "prompt": prompt}, image_paths)
 
 
 def save(media: tuple[bytes, str, str], path: str | os.PathLike[str]) -> Path:

@@ -38,7 +38,7 @@ class SecretStatus:
     issued_at: datetime
     """When it was made. For a key that is kept elsewhere, when it was first seen."""
     rotate_by: datetime
-    """When it must be replaced at the latest."""
+    """When it must be replaced at the latest. After that it is `expired`, except a pepper, which stays in use."""
     overlap_until: datetime | None
     """Until when it is accepted after it was replaced."""
     revoked_at: datetime | None
@@ -78,8 +78,9 @@ class SecretsCalls:
             value: The secret.
 
         Raises:
-            MustError: `validation_error` if the name is not 1 to 64 of the characters `a-z 0-9 _ -` or is the name
-                of an account's tokens, or if the value is empty.
+            MustError: `validation_error` if the name is not 1 to 64 of the characters `a-z 0-9 _ -`, if it is
+                `master_key`, `pepper`, `admin_key`, `api_key` or `audit_key`, if it is the name of an account's tokens,
+                or if the value is empty.
         """
         return Request("secrets.put", nothing, {"name": name, "value": value, "caller": given(caller)})
 
@@ -126,7 +127,7 @@ class SecretsCalls:
 
         Raises:
             MustError: `not_found`; `dependency_unavailable` if the secret was revoked, is past its rotation limit
-                or cannot be decrypted, or if it is a provider token for another environment.
+                or cannot be decrypted; `validation_error` if it is a provider token for another environment.
         """
         return Request("secrets.get", str, {"name": name})
 
@@ -149,7 +150,8 @@ class SecretsCalls:
                 most. The default is one day over HTTP, and 0 otherwise.
 
         Raises:
-            MustError: `validation_error`, `not_found`.
+            MustError: `not_found`; `validation_error` if the overlap is more than 7 days, if `value` is missing or
+                must not be given, and for API keys, the keys of the settings and the tokens of accounts.
         """
         return Request(
             "secrets.rotate",
@@ -174,7 +176,9 @@ class SecretsCalls:
                 session, including the caller's own.
 
         Raises:
-            MustError: `not_found`; `validation_error` for the master key, which can only be rotated.
+            MustError: `not_found`; `validation_error` for the master key and the audit key, which can only be
+                rotated, for `admin_key` and `api_key`, which are settings, and if `confirm` is another name or is
+                missing for `pepper`.
         """
         return Request("secrets.revoke", nothing, {"name": name, "confirm": confirm, "caller": given(caller)})
 

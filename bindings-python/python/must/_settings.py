@@ -6,9 +6,10 @@ Made from core/src/settings by `cargo xtask regen`; do not edit.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import StrEnum
 from os import PathLike
 from typing import Literal, TypeAlias, TypedDict
+
+from must._log import LogLevel
 
 DeviceChoice: TypeAlias = Literal["auto", "cpu", "cuda"]
 """Whether inference runs on the CPU or on a GPU.
@@ -17,27 +18,6 @@ DeviceChoice: TypeAlias = Literal["auto", "cpu", "cuda"]
 - `cpu`: The CPU.
 - `cuda`: The first NVIDIA GPU. Opening the platform fails if there is none.
 """
-
-
-class LogLevel(StrEnum):
-    """The importance of a log record."""
-
-    ERROR = "error"
-    """Something was lost, or will be unless a person acts."""
-    WARN = "warn"
-    """Something is wrong, but work continues."""
-    INFO = "info"
-    """Information for the person who runs the platform."""
-    DEBUG = "debug"
-    """What the platform does, such as loading and unloading pipelines."""
-    TRACE = "trace"
-    """Everything."""
-
-    @property
-    def number(self) -> int:
-        """The matching level of `logging`. It is 5 for `trace`."""
-        return {"error": 40, "warn": 30, "info": 20, "debug": 10, "trace": 5}[self.value]
-
 
 Environment: TypeAlias = Literal["dev", "stage", "prod"]
 """The environment that a platform runs in.
@@ -51,7 +31,7 @@ SameSite: TypeAlias = Literal["strict", "lax", "none"]
 """The `SameSite` attribute of session cookies.
 
 - `strict`: The cookies are never sent with requests from other sites.
-- `lax`: The cookies are sent only when a link from another site is followed.
+- `lax`: Of the requests from other sites, only those that follow a link carry the cookies.
 - `none`: The cookies are always sent. This is for a user interface on another site, over HTTPS.
 """
 
@@ -70,17 +50,17 @@ class HttpSettings(TypedDict, total=False):
     platform under its own path, set that path, so that other services of the host do not receive the cookies. The
     default is `/`.
     """
-    session_cookie_suffix: str
+    session_cookie_suffix: str | None
     """Text that is added to the names of session cookies after an underscore: `studio` gives `gg_session_studio`.
     Without it the names are `gg_session` and `gg_admin_session`, and the platform chooses others if a request has
     another platform's session in them. Platforms on one host need the suffix if they cannot see each other's
     cookies: one over HTTPS and one over HTTP.
     """
-    public_url: str
+    public_url: str | None
     """Where clients reach the service, such as `https://example.com/must`. Absolute addresses in answers begin with it.
     Without it they are made from the headers of each request.
     """
-    scrape_token: str
+    scrape_token: str | None
     """Callers that send this text as a bearer token may call `GET /metrics`. Without it only administrators may."""
     max_body_bytes: int
     """Largest size of a request's body in bytes. The default is 33,554,432."""
@@ -100,8 +80,8 @@ class HttpSettings(TypedDict, total=False):
     ones. The default is 60 seconds.
     """
     body_bytes_per_second: int
-    """Smallest average speed of a request's body in bytes per second, after one `body_timeout_seconds` without this
-    check. 0 means no limit. The default is 1,024.
+    """Smallest average speed of a request's body in bytes per second. A body may take one `body_timeout_seconds` longer
+    than this speed requires. 0 means no limit. The default is 1,024.
     """
     body_time_limit_seconds: float
     """Time limit for the whole body of a request. The default is 3,600 seconds."""
@@ -112,11 +92,13 @@ class HttpSettings(TypedDict, total=False):
 class WorkerSettings(TypedDict, total=False):
     """Settings of workers: how they are reached and deployed. Settings that are not given have their defaults."""
 
-    address_template: str
-    """Template for the address of an account that has none: `https://{workspace}--must.modal.run`."""
+    address_template: str | None
+    """Template for the address of an account that has none, such as `https://{workspace}--must.modal.run`. Without a
+    template every account needs an address.
+    """
     networks: Sequence[str]
     """Addresses and networks where workers may be, in addition to public addresses. `http://` is allowed only there."""
-    api_key: str
+    api_key: str | None
     """The API key that workers require. It is used for accounts without their own key."""
     deploy_command: Sequence[str]
     """Program and arguments that deploy a workspace. `{workspace}` and `{label}` are replaced. The program runs in the
@@ -139,7 +121,9 @@ class WorkerSettings(TypedDict, total=False):
     health_pause_seconds: float
     """Time between two of these requests. The default is 5 seconds."""
     poll_interval_seconds: float
-    """Time between two requests for the status of a task at a worker. The default is 1 second."""
+    """Longest time between two requests for the status of a task at a worker. The first requests follow each other
+    faster. The default is 1 second.
+    """
     recheck_interval_seconds: float
     """Time between two automatic checks of a failed account. 0 means that there are none. The default is 60 seconds."""
 
@@ -147,9 +131,9 @@ class WorkerSettings(TypedDict, total=False):
 class Settings(TypedDict, total=False):
     """The settings of a platform. Settings that are not given have their defaults."""
 
-    models_dir: str | PathLike[str]
+    models_dir: str | PathLike[str] | None
     """Folder that contains one folder of weights for each model. The default is `models` in the data folder."""
-    catalog: str | PathLike[str]
+    catalog: str | PathLike[str] | None
     """Catalog file to use instead of the built-in catalog."""
     device: DeviceChoice
     """Whether inference runs on the CPU or on a GPU. The default is `auto`."""
@@ -181,19 +165,19 @@ class Settings(TypedDict, total=False):
     """How long an unused pipeline stays loaded. The default is 300 seconds."""
     log_level: LogLevel | Literal["error", "warn", "info", "debug", "trace"]
     """Least important level of log records that the host's log function receives. The default is `info`."""
-    master_key: str
+    master_key: str | None
     """Master keys as the text of a key file. If given, `master_key_file` is not used."""
-    master_key_file: str | PathLike[str]
+    master_key_file: str | PathLike[str] | None
     """File of the master keys. The default is `keys/master.key` in the data folder. It is made when it is first needed.
     Keep a copy of it, and preferably do not keep it in the same place as the data.
     """
-    audit_key_file: str | PathLike[str]
+    audit_key_file: str | PathLike[str] | None
     """File of the keys that sign the audit log. The default is `keys/audit.key` in the data folder."""
-    audit_anchor_file: str | PathLike[str]
+    audit_anchor_file: str | PathLike[str] | None
     """File to which checkpoints of the audit log are appended. The default is `audit.anchors` in the data folder. It
-    protects best in a place that nobody who can change the data folder can reach.
+    protects best if people who can change the data folder cannot change this file.
     """
-    admin_key: str
+    admin_key: str | None
     """The key that opens admin sessions, at least 16 characters."""
     frontend_origins: Sequence[str]
     """Origins of pages that may call from another site, exactly as browsers and web views send them:
@@ -213,7 +197,7 @@ class Settings(TypedDict, total=False):
     """The environment that this platform runs in. Provider tokens for another environment are refused. The default is
     `dev`.
     """
-    api_key: str
+    api_key: str | None
     """An API key that the operator chooses, at least 16 characters. It is valid as long as it is set."""
     http: HttpSettings
     """Settings of the HTTP service: bodies, connections, cookies."""

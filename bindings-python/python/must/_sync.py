@@ -23,6 +23,7 @@ from must._models import Model
 from must._must import NativeHttpService
 from must._secrets import Secrets
 from must._settings import Settings
+from must._submit_options import Idempotency, SubmitOptions
 from must._tasks import TaskPage, TaskQuery, TaskState
 from must._types import LogFunction, Parameter
 
@@ -224,10 +225,14 @@ class Platform:
         """Answer one HTTP request without a socket; `must.asgi.App` does it for ASGI servers.
 
         `target` is the path with the query as it was sent; `peer` is the client's address, by which throttling counts.
+        Every refusal of the request itself is an answer and raises nothing.
 
         >>> response = platform.handle("GET", "/health", peer="192.0.2.7")
         >>> response.status
         200
+
+        Raises:
+            ValidationError: The request is not valid HTTP, such as a method with a space.
         """
         return Response(self._http_service.handle(method, target, encoded(headers), body, peer, None))
 
@@ -251,6 +256,10 @@ class Platform:
         *,
         mode: str | None = None,
         owner: str | None = None,
+        idempotency: Idempotency | None = None,
+        trace_parent: str | None = None,
+        local_only: bool = False,
+        remix_of: str | None = None,
         image_paths: bool = True,
         **parameters: Parameter,
     ) -> Task:
@@ -258,8 +267,13 @@ class Platform:
 
         `model` is an id or an alias, `mode` one of the model's modes (its default when left out), `parameters` are the
         model's own: see `parameters_schema` in `models()`. When the queue is full, this waits up to the setting
-        `queue_wait_seconds`. `owner` is the owner of the task: the `owner` that `auth.authorize` answers with, or any
-        name when tasks are not served over HTTP.
+        `queue_wait_seconds`.
+
+        `owner` is the owner of the task: the `owner` that `auth.authorize` returns, or any name when tasks are not
+        served over HTTP. `idempotency` makes the submission safe to repeat: for a day, the same key of the same owner
+        returns the same task. `trace_parent` is the header `traceparent` of the trace that the submission belongs to,
+        `local_only` keeps the task on this platform even if workers are ready, and `remix_of` is the id of the task
+        whose clip this one remixes.
 
         Images may be bytes, a path, a file open in binary mode, a data URI, a Pillow image, or an array of pixels
         (`uint8`, height by width, or height by width by 3 or 4). A string that is not a data URI is the path of a file:
@@ -270,6 +284,10 @@ class Platform:
         >>> second = platform.submit("tiny-image", "a red circle", mode="img2img", reference_image=sketch, steps=4)
         >>> print(second.wait().status)
         done
+        >>> once = {"owner": "shop", "key": "order-1234"}
+        >>> bought = platform.submit("tiny-image", "a blue circle", owner="anna", idempotency=once)
+        >>> platform.submit("tiny-image", "a blue circle", owner="anna", idempotency=once).id == bought.id
+        True
         >>> try:
         ...     platform.submit("tiny-image", "a red circle", steps=1000)
         ... except must.ValidationError as error:
@@ -281,9 +299,17 @@ class Platform:
             PayloadTooLargeError: An image is too large.
             ModelUnavailableError: The model's weights are not on this machine.
             QueueOverloadedError: The queue was still full after the wait.
+            NoWorkersError: No worker took the task, and it cannot run on this machine.
             StorageFullError: The disk is full.
         """
-        raw = _native.submit(self._native, model, prompt, mode, owner, image_paths, parameters)
+        options: SubmitOptions = {
+            "owner": owner,
+            "idempotency": idempotency,
+            "trace_parent": trace_parent,
+            "local_only": local_only,
+            "remix_of": remix_of,
+        }
+        raw = _native.submit(self._native, model, prompt, mode, options, image_paths, parameters)
         return Task(self, TaskState.from_native(raw))
 
     def task(self, id: str) -> Task:

@@ -74,7 +74,7 @@ class TaskState:
     id: str
     """Stable id."""
     workspace: str | None
-    """Workspace of the worker that runs it. Null if it runs on this platform."""
+    """Workspace of the worker that it was sent to. Null if it runs on this platform."""
     owner: str | None
     """The owner. Null if the task has no owner."""
     model: str
@@ -106,9 +106,13 @@ class TaskState:
     stage_detail: str
     """More about the stage, such as `step 3 of 20`."""
     result_path: str | None
-    """File of the result, relative to the data folder. Present exactly when done."""
+    """File of the result, relative to the data folder, or `remote:/results/ID` if it is at a worker. Present exactly
+    when done.
+    """
     preview_path: str | None
-    """File of the preview, relative to the data folder."""
+    """File of the preview, relative to the data folder, or `remote:/preview/ID` if it is at a worker. Present exactly
+    when done.
+    """
     error: TaskFailure | None
     """Why it failed. Present exactly when failed."""
     created_at: datetime
@@ -176,7 +180,7 @@ class TaskPage:
     items: tuple[TaskState, ...]
     """The tasks of this page."""
     total: int
-    """Number of tasks on all pages together."""
+    """Number of all tasks that match the query, including those that come before `after`."""
     page: int
     """Number of this page. The first page is 1."""
     per_page: int

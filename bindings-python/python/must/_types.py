@@ -1,15 +1,13 @@
-"""Types of pictures, parameters and log records, written by hand."""
+"""Types of pictures, parameters and the log function, written by hand."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from mmap import mmap
 from os import PathLike
-from typing import Any, BinaryIO, Protocol, Self, SupportsFloat, SupportsIndex, TypeAlias
+from typing import Any, BinaryIO, Protocol, SupportsFloat, SupportsIndex, TypeAlias
 
-from must._settings import LogLevel
+from must._log import LogRecord
 
 
 class ArrayInterface(Protocol):
@@ -48,34 +46,12 @@ Image: TypeAlias = (
 
 The bytes of a PNG, JPEG or WebP file, its path, a file open in binary mode (read from its start, not its position), or
 a data URI; an image of Pillow; or an array of pixels: `uint8`, height by width for grey, height by width by 3 or 4
-for RGB, with alpha."""
+for RGB without or with alpha."""
 
 Parameter: TypeAlias = (
     bool | int | float | SupportsIndex | SupportsFloat | Image | Sequence["Parameter"] | Mapping[str, Any] | None
 )
 """Type of a parameter. `None` counts as not given."""
-
-
-@dataclass(frozen=True, slots=True)
-class LogRecord:
-    """A log record of a platform. Holds no prompt and no secret."""
-
-    time: datetime
-    """When it was logged, in UTC."""
-    level: LogLevel
-    """Severity."""
-    target: str
-    """Module of the library that logged it."""
-    message: str
-    """What happened, in one sentence."""
-    fields: Mapping[str, Any]
-    """Details: `task`, `code`, `model` and so on."""
-
-    @classmethod
-    def from_native(cls, raw: Mapping[str, Any]) -> Self:
-        """Read the native form."""
-        time = datetime.fromisoformat(raw["time"])
-        return cls(time, LogLevel(raw["level"]), raw["target"], raw["message"], raw["fields"])
 
 
 LogFunction: TypeAlias = Callable[[LogRecord], object]

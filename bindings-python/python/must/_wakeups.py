@@ -67,7 +67,7 @@ class Waiters:
             await self._woken(token)
 
     async def _woken(self, token: int) -> None:
-        # The loop has not run since the poll, so a wakeup in between is still in its queue.
+        # The loop has not run since the poll, so `_wake` has not yet taken a wakeup that came in between.
         loop = asyncio.get_running_loop()
         if not self._waiting:
             loop.add_reader(self._wakeups.fileno(), self._wake)

@@ -1,7 +1,7 @@
 //! Finds the client address of a request.
 //!
-//! The address is the other end of the socket. If that is a proxy that the host trusts, it is the rightmost hop of `X-Forwarded-For`
-//! that is not such a proxy. Hops further left were written by the client and are ignored.
+//! The address is that of the other end of the socket. If the other end is a proxy that the host trusts, the address is the rightmost
+//! hop of `X-Forwarded-For` that is not such a proxy. Hops further left are ignored, because the client may have made them up.
 
 use crate::error::{Error, Result};
 use ipnet::IpNet;
@@ -21,7 +21,8 @@ impl Proxies {
         Ok(Self(given.map(parse).collect::<Result<_>>()?))
     }
 
-    /// Returns the client's address; an IPv4 address mapped into IPv6 becomes IPv4. Returns `None` when the host knows no peer.
+    /// Returns the client's address; an IPv4 address mapped into IPv6 becomes IPv4. Returns the peer itself when the headers name no
+    /// client or cannot be read, and `None` when the host knows no peer.
     pub(super) fn client(&self, peer: Option<IpAddr>, forwarded_for: &[String]) -> Option<IpAddr> {
         let peer = peer?.to_canonical();
         if !self.trusts(peer) {

@@ -29,7 +29,7 @@ impl Access {
     ///
     /// let error = platform.access()?.authorize(&RequestFacts::new(RouteClass::Generation)).unwrap_err();
     /// assert_eq!(error.code(), ErrorCode::SessionRequired);
-    // The status that an HTTP server answers with.
+    /// // The status with which an HTTP server answers.
     /// assert_eq!(error.code().http_status(), 401);
     /// # Ok::<(), must::Error>(())
     /// ```
@@ -42,8 +42,8 @@ impl Access {
         self.authenticate(facts).map_err(|refusal| self.refuse(facts, refusal))
     }
 
-    /// Checks a request like [`Access::authorize`], but notes nothing: the caller passes a refusal to [`Access::refuse`]. A
-    /// generation call reads one row.
+    /// Checks a request like [`Access::authorize`], but notes nothing: the caller passes a refusal to [`Access::refuse`]. For a
+    /// generation call this normally reads one row; several session cookies with one name take one read each.
     pub(crate) fn authenticate(&self, facts: &RequestFacts) -> Result<Principal, Refusal> {
         // A refusal that cannot be noted must not happen: while the audit log is unavailable, every call fails here.
         self.audit.check()?;
@@ -111,7 +111,7 @@ impl Access {
     /// Returns the anonymous principal of a session that is started without a key, unless `sign_in_required` is on.
     fn anonymous_principal(&self) -> Result<Principal, Refusal> {
         if self.sign_in_required {
-            let error = Error::new(ErrorCode::SessionRequired, "a session is started with an access key here");
+            let error = Error::new(ErrorCode::SessionRequired, "a session needs an access key here");
             return Err(error.with_action("Sign in: send your access key in the X-API-Key header.").into());
         }
         Ok(Principal::new(PrincipalKind::Anonymous, "", ""))
@@ -150,7 +150,7 @@ impl Access {
         });
         match noted {
             Ok(()) => error,
-            // An error of this code stays; any other becomes it when it could not be noted.
+            // The refusal could not be noted. The caller then gets `dependency_unavailable`, whatever the refusal was.
             Err(_) if error.code() == ErrorCode::DependencyUnavailable => error,
             Err(why) => fail_closed(why),
         }

@@ -199,7 +199,7 @@ pub enum PrincipalKind {
 pub struct Principal {
     /// How the caller proved who it is.
     pub kind: PrincipalKind,
-    /// Id of the key or the session; `key` for the admin key, empty when anonymous.
+    /// Id of the key or the session; `settings` for the API key of the settings, `key` for the admin key, empty when anonymous.
     pub id: String,
     /// Name of the API key, or of the key that the session was started with; otherwise empty.
     pub name: String,

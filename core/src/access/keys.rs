@@ -139,7 +139,7 @@ impl Access {
     pub fn rotate_key(&self, id: &str, overlap: Option<Duration>, caller: &Caller) -> Result<IssuedKey> {
         let overlap = overlap.unwrap_or(OVERLAP);
         if overlap > LONGEST_OVERLAP {
-            return Err(Error::validation("a rotated API key goes on for at most 7 days"));
+            return Err(Error::validation("a replaced API key stays valid for at most 7 days"));
         }
         let now = self.clock.now();
         let old = self.store.read(|connection| rotatable(connection, id, now)).map_err(fail_closed)?;

@@ -1,8 +1,8 @@
 //! Links that open one file for an hour without a credential, for anybody who has the link.
 //!
 //! A link signs the path, the end of its hour and the id of the API key that it was made with. The signing key is the vault's pepper,
-//! which is stored in the database under the master key, so that a link survives a restart. Invariants: a link opens only the
-//! file that it names; it ends with its hour, with the pepper, and with the API key that it was made with.
+//! which is stored in the database, encrypted with the master key, so that a link survives a restart. Invariants: a link opens only
+//! the file that it names. It ends when its hour is over, when the pepper is revoked, or when the API key that it was made with ends.
 
 use super::facts::{Principal, PrincipalKind, RequestFacts};
 use super::refusal::Refusal;
@@ -44,7 +44,7 @@ impl Access {
         Ok(format!("expires={expires}&by={}&signature={pepper}.{}", principal.id, BASE64.encode(mac)))
     }
 
-    /// Checks a request for a file that has a link in its query and no key. Returns the principal that the link was made for.
+    /// Checks a request for a file. The request has a link in its query and no key. Returns the principal that the link was made for.
     ///
     /// # Errors
     /// `cors_origin_blocked`; `invalid_api_key` for a link that was not signed here or whose key is no longer valid; `session_expired`

@@ -61,13 +61,13 @@ const MOST_SESSIONS_PER_MINUTE: u32 = 10_000;
 /// let access = platform.access()?;
 /// let issued = access.issue_key("studio", None, &Caller::new("operator", "cli"))?;
 ///
-// The credentials of a request: here one X-API-Key header.
+/// // The credentials of a request: here one X-API-Key header.
 /// let mut facts = RequestFacts::new(RouteClass::Generation);
 /// facts.header_keys.push(issued.secret.expose().to_owned());
 /// let principal = access.authorize(&facts)?;
 /// assert_eq!((principal.kind, principal.name.as_str()), (PrincipalKind::ApiKey, "studio"));
 ///
-// On behalf of that request, which the audit log then names.
+/// // Revokes the key on behalf of that request. The audit log then names its caller.
 /// access.revoke_key(&issued.key.id, &access.caller(&facts, &principal))?;
 /// assert_eq!(access.authorize(&facts).unwrap_err().code(), ErrorCode::InvalidApiKey);
 /// # Ok::<(), must::Error>(())
@@ -147,8 +147,8 @@ impl Access {
         self.sign_in_required
     }
 
-    /// Returns the principal with the owner of what it makes, if results have owners: the API key that it presented or that its
-    /// session was started with, by an id that stays the same when the key is replaced; otherwise the session itself.
+    /// Returns the principal with the owner of its tasks, if `sign_in_required` is on. The owner is the API key that the caller presented
+    /// or that started the session; its id stays the same when the key is replaced. Without a key, the owner is the session.
     fn with_owner(&self, principal: Principal, key: Option<&str>) -> Principal {
         if !self.sign_in_required {
             return principal;
@@ -162,7 +162,7 @@ impl Access {
         peer.is_some_and(|peer| self.proxies.trusts(peer.to_canonical()))
     }
 
-    /// Returns a fingerprint that tells the operator's own API key from other keys.
+    /// Returns a fingerprint that tells the operator's own API key from other keys; `None` without such a key, or without a pepper.
     pub(crate) fn api_key_fingerprint(&self) -> Result<Option<[u8; 32]>> {
         self.api_key.as_ref().map_or(Ok(None), |key| key.fingerprint(&self.vault))
     }
@@ -178,7 +178,7 @@ impl Access {
         Caller { actor: principal.actor(), source: self.source(facts), correlation_id: correlation_id(facts) }
     }
 
-    /// Returns the address that a request comes from, in the form that audit events use.
+    /// Returns the address that a request comes from, in the form that audit events use; `host` when the host gives no peer.
     fn source(&self, facts: &RequestFacts) -> String {
         self.proxies.client(facts.peer, &facts.forwarded_for).map_or_else(|| "host".to_owned(), |ip| ip.to_string())
     }

@@ -1,5 +1,5 @@
-//! The browser origins that may call. Only exact matches are allowed. A request without an origin does not come from a page of
-//! another site.
+//! The browser origins that may call. Only exact matches are allowed. A request without an origin is allowed: browsers send one with
+//! each call that changes something, and with each call whose answer a page of another site could read.
 //!
 //! Programs that show web pages have origins with schemes of their own: `tauri://localhost`, `app://obsidian.md`,
 //! `chrome-extension://ID`, `capacitor://localhost`. These are compared letter by letter like any other.

@@ -1,4 +1,4 @@
-//! Revokes every API key and session whose keyed hash was made with a pepper that is gone.
+//! Ends the API keys and sessions whose keyed hash was made with a pepper that is gone, and counts those that are valid.
 
 use super::sessions::ADMIN_IDLE;
 use super::{Access, fail_closed, store};
@@ -17,7 +17,7 @@ impl Access {
         self.store.read(|connection| store::count_usable(connection, now, idle_since)).map_err(fail_closed)
     }
 
-    /// Marks the API keys and sessions as ended whose pepper is gone. They cannot be used any more, and lists must show that.
+    /// Marks API keys and sessions as ended if their pepper is gone. They cannot be used any more, and lists must show that.
     ///
     /// # Errors
     /// `dependency_unavailable`.

@@ -15,7 +15,8 @@ pub enum SessionKind {
 }
 
 impl SessionKind {
-    /// Returns the name of the cookie that carries the session, unless another platform's session is in that cookie; see
+    /// Returns the plain name of the cookie that carries the session. The actual name has a suffix if the setting
+    /// `session_cookie_suffix` is given, or if another platform's session is in the cookie with the plain name; see
     /// [`IssuedSession::cookie`](super::IssuedSession::cookie).
     #[must_use]
     pub const fn cookie_name(self) -> &'static str {

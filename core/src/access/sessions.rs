@@ -42,8 +42,9 @@ const MOST_ACTIVE: usize = 1024;
 pub struct IssuedSession {
     /// The public part of the token.
     pub id: String,
-    /// The name of the cookie to set. It is that of the specification, unless the request carries a session of another platform on
-    /// the same host in that cookie; that one is left alone.
+    /// The name of the cookie to set: [`SessionKind::cookie_name`], or that name with a suffix. It has a suffix if the setting
+    /// `session_cookie_suffix` is given, or if the browser already has a session of another platform on the same host in the cookie
+    /// with the plain name, which must not be overwritten.
     pub cookie: String,
     /// The value of the cookie.
     pub token: SecretText,

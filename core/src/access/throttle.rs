@@ -1,9 +1,9 @@
 //! Counts calls in exact sliding windows of 60 seconds.
 //!
-//! A call passes when fewer than N passed in the last 60.000 s; a refused call does not count. The windows in memory decide, under
-//! one lock, so that of calls that race exactly N pass. A sign-in that passes is written as a durable row before it continues, so
-//! that neither a restart nor a crash empties its window; when the row cannot be written, the call is taken out of the window. Calls
-//! within admin sessions are counted only in memory, so that reading needs no write.
+//! A call passes when fewer than N calls passed in the last 60 seconds; a refused call does not count. The windows in memory decide,
+//! under one lock, so that exactly N of many simultaneous calls pass. A sign-in that passes is written as a durable row before it
+//! continues, so that neither a restart nor a crash empties its window; when the row cannot be written, the call is taken out of the
+//! window. Calls within admin sessions are counted only in memory, so that reading needs no write.
 //!
 //! | call | counted by | at most |
 //! |---|---|---|
@@ -27,7 +27,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Largest number of separate windows; beyond that, all new callers of one kind share one.
+/// Largest number of separate windows; beyond that, all new callers share one window for each kind of call.
 const MOST_BUCKETS: usize = 100_000;
 
 /// The bucket that callers share beyond the maximum. No network and, in practice, no hash has this value.
@@ -103,7 +103,7 @@ impl Throttle {
             let window = Window::from_number(window)
                 .ok_or_else(|| Error::new(ErrorCode::DependencyUnavailable, "a counted call is of an unknown kind"))?;
             let bucket = windows.bucket_for(Bucket { window, of }, now);
-            // A row with a future time was written before the system's clock was set back: it counts from now, and no longer.
+            // A row with a future time was written before the system's clock was set back. It counts as if it had been made now.
             windows.hits.entry(bucket).or_default().push_back(at.min(now));
         }
         Ok(windows)

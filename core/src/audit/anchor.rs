@@ -15,7 +15,9 @@ use std::sync::Arc;
 /// Name of the anchor file in a data folder.
 pub(crate) const ANCHOR_FILE: &str = "audit.anchors";
 
-/// Receives each new checkpoint, a signed note. An error means that the host did not keep it. Called on the thread that writes.
+/// Receives each new checkpoint, a signed note. An error means that the host did not keep it; until a later call succeeds, no event
+/// can be added. It is called on the thread that writes the database, and for a retry on any thread that needs the log. It must not
+/// call the platform, because that call could wait for this one.
 ///
 /// ```
 /// use must::{Host, Platform, Settings};
@@ -48,7 +50,9 @@ pub(super) struct Anchors {
 #[derive(Default)]
 struct State {
     file: Option<File>,
+    /// The checkpoint that has yet to be written to the file.
     in_file: Option<String>,
+    /// The checkpoint that has yet to be given to the host.
     with_host: Option<String>,
 }
 

@@ -98,7 +98,7 @@ pub struct Caller {
     pub actor: String,
     /// From where: an address, `cli`, `host`.
     pub source: String,
-    /// Ties the call to a request.
+    /// An id that links the call to a request.
     pub correlation_id: String,
 }
 
@@ -122,7 +122,7 @@ impl Caller {
     }
 }
 
-/// Makes a new id that ties events to a request.
+/// Makes a new id that links events to a request.
 #[must_use]
 pub fn new_correlation_id() -> String {
     uuid::Uuid::now_v7().to_string()

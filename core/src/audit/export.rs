@@ -25,7 +25,7 @@ pub struct Exported {
     pub folder: PathBuf,
     /// How many events were ever written.
     pub size: u64,
-    /// Number of the first event in it.
+    /// Number of the first event in the copy.
     pub min_index: u64,
     /// How many files it has.
     pub files: u64,
@@ -49,7 +49,8 @@ impl Audit {
     /// ```
     ///
     /// # Errors
-    /// `validation_error` when the folder is not empty; `dependency_unavailable` when it cannot be written; as [`Audit::append`].
+    /// `validation_error` when the folder is not empty; `storage_full` or `dependency_unavailable` when it cannot be written; those of
+    /// [`Audit::append`].
     pub fn export(&self, folder: &Path, caller: &Caller) -> Result<Exported> {
         let occupied = std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
         if occupied {

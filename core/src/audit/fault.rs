@@ -31,8 +31,8 @@ pub enum Damage {
 /// The first fault in a log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Fault {
-    /// Number of the damaged event. Where only a range is known, its first event; for a checkpoint, the last event that it
-    /// covers.
+    /// Number of the damaged event. If only a range is known, this is its first event. For a damaged checkpoint it is usually the last
+    /// event that the checkpoint covers.
     pub seq: u64,
     /// The kind of damage.
     pub damage: Damage,

@@ -22,7 +22,7 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// How often an idle log writes an event that shows it is alive.
+/// How often the log writes an event that shows that the platform is running. It does so even when other events are written.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(60);
 
 /// The audit log of one data folder.
@@ -94,8 +94,8 @@ impl Audit {
     /// Adds an event and returns it once it is durable, signed and anchored.
     ///
     /// # Errors
-    /// `validation_error` for an event that lacks a required part; `dependency_unavailable` while the log cannot be signed, written
-    /// or anchored.
+    /// `validation_error` for an event that lacks a required part; `payload_too_large` for one of more than 65,535 bytes; `storage_full`;
+    /// `dependency_unavailable` while the log cannot be signed, written or anchored.
     pub fn append(&self, event: NewEvent) -> Result<AuditEvent> {
         self.shared.append(event)
     }
@@ -136,15 +136,15 @@ impl Audit {
     /// Returns the newest checkpoint, a signed note; `None` while the log is empty.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// `dependency_unavailable` or `storage_corrupt` when the database cannot be read.
     pub fn checkpoint(&self) -> Result<Option<String>> {
         self.shared.store.read(store::checkpoint)
     }
 
-    /// Returns the public key that verifies this log's checkpoints, as text.
+    /// Returns the public key that verifies this log's checkpoints, as text of the form `name+id+key`.
     ///
     /// # Errors
-    /// `dependency_unavailable` without a signing key.
+    /// `dependency_unavailable` if this data folder has no log yet, because it could not be opened.
     pub fn verifier(&self) -> Result<String> {
         let log = self.shared.store.read(store::log)?;
         log.map(|log| log.verifier)
@@ -152,9 +152,9 @@ impl Audit {
     }
 
     /// Signs with a new key from now on. If the key file has no newer key, one is added; a host that gives the keys itself must have
-    /// added a newer one. The event that names the new verifier is the first that the new key signs. For `overlap` the old key
-    /// signs, too, so that everybody who checks the log has that long to learn the new one. The old key stops early when a host no
-    /// longer gives it, or at the next rotation.
+    /// added a newer one. The event that names the new verifier is the first that the new key signs. During the time `overlap`, the old
+    /// key also signs, so that everybody who checks the log has time to learn the new one. The old key stops signing earlier if the host
+    /// no longer gives it, or at the next rotation.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -234,7 +234,7 @@ impl Audit {
     /// use must::ErrorCode;
     /// use must::audit::Caller;
     ///
-    // Works only for a log that is damaged, or whose key is lost.
+    /// // This log is sound and has its key, so there is nothing to recover from.
     /// let error = platform.audit()?.recover(&Caller::new("operator", "cli"), "a try").unwrap_err();
     /// assert_eq!(error.code(), ErrorCode::InvalidState);
     /// # Ok::<(), must::Error>(())

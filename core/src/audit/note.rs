@@ -151,7 +151,7 @@ impl SignedCheckpoint {
     /// Reads a signed note whose text is a checkpoint.
     ///
     /// # Errors
-    /// `validation_error` when the note differs from that form in any letter.
+    /// `validation_error` when the text is not exactly in this form. Extension lines after the root hash are allowed and ignored.
     pub fn parse(note: &str) -> Result<Self> {
         let at = note.rfind("\n\n").ok_or_else(|| malformed("no empty line before the signatures"))?;
         let (text, lines) = note.split_at(at + 1);
@@ -168,7 +168,7 @@ impl SignedCheckpoint {
         Ok(Self { checkpoint, text: text.to_owned(), signatures })
     }
 
-    /// Whether `verifier` signed it. A signature that names this key but does not verify makes the whole note invalid.
+    /// Whether `verifier` signed it. Returns false if any signature that names this key is wrong, even if another one is right.
     #[must_use]
     pub fn is_signed_by(&self, verifier: &Verifier) -> bool {
         self.verifies_for(verifier) == Some(true)

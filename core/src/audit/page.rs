@@ -19,7 +19,7 @@ pub struct AuditQuery {
     pub outcome: Option<Outcome>,
     /// Only events at or after this time, in milliseconds since 1970.
     pub since: Option<i64>,
-    /// Only events before this time.
+    /// Only events before this time, in milliseconds since 1970.
     pub until: Option<i64>,
 }
 

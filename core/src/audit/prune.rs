@@ -29,7 +29,8 @@ pub struct Pruned {
 }
 
 impl Audit {
-    /// Removes events older than `age`, in whole bundles of 256. An event that records this is written and signed first.
+    /// Removes events older than `age`, in whole bundles of 256. An event that records this is written and signed first. If no bundle is
+    /// old enough, nothing is removed and no event is written.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;

@@ -96,7 +96,7 @@ impl Audit {
     /// let audit = platform.audit()?;
     /// let (verifier, proof) = (audit.verifier()?, audit.prove_inclusion(0)?);
     ///
-    // The verifier and the proof are enough to check this without a platform.
+    /// // The verifier and the proof are enough to check this without a platform.
     /// let note = SignedCheckpoint::parse(&proof.checkpoint)?;
     /// assert!(note.is_signed_by(&Verifier::parse(&verifier)?));
     /// let hashes = proof.proof.iter().map(|text| BASE64.decode(text).unwrap().try_into().unwrap()).collect::<Vec<_>>();

@@ -143,7 +143,7 @@ impl CommitHook for Hook {
         }
         let Some((_, signers)) = &self.signers else { return Ok(()) };
         let checkpoint = Checkpoint { origin: log.origin, size, root: tree::root(&StoredNodes(connection), size)? };
-        // The newest event's time, not the clock: so the signed data alone tells which keys have to sign.
+        // Uses the time of the newest event and not the clock, so that the signed data alone tells which keys have to sign.
         let old = signers.old.iter().filter(|(_, until)| now < *until).map(|(signer, _)| signer);
         let note = checkpoint.sign([&signers.current].into_iter().chain(old));
         store::put_checkpoint(connection, size, &note)?;

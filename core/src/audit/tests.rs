@@ -94,7 +94,7 @@ fn copy(from: &Path) -> tempfile::TempDir {
     to
 }
 
-/// Returns the first fault of a log, which is opened without adding anything to it.
+/// Opens a log and returns its first fault. Opening may add a start event.
 fn first_fault(folder: &Path) -> Option<Fault> {
     open(folder).audit.verify().unwrap().fault
 }

@@ -19,13 +19,13 @@ fn sha256(parts: &[&[u8]]) -> Hash {
     hash
 }
 
-/// Returns the hash of a leaf: SHA-256 of a zero byte and the leaf.
+/// Returns the hash of a leaf: the SHA-256 of a byte of value 0 and the leaf.
 #[must_use]
 pub fn leaf_hash(leaf: &[u8]) -> Hash {
     sha256(&[&[0], leaf])
 }
 
-/// Returns the hash over two subtrees: SHA-256 of a one byte and both hashes.
+/// Returns the hash over two subtrees: the SHA-256 of a byte of value 1, the left hash and the right hash.
 #[must_use]
 pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
     sha256(&[&[1], left, right])
@@ -46,7 +46,7 @@ pub trait Nodes {
     fn node(&self, level: u32, index: u64) -> Result<Hash>;
 }
 
-/// Returns the largest power of two below `count`, which is at least 2.
+/// Returns the largest power of two below `count`. `count` must be at least 2.
 fn split(count: u64) -> u64 {
     1 << (u64::BITS - 1 - (count - 1).leading_zeros())
 }

@@ -8,7 +8,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-/// A model as callers see it. Serialised, it is an object of `GET /models` and of the lists of models in every language.
+/// A model as callers see it. Its JSON form is an entry of the list that `GET /models` and the lists of models in every language
+/// return.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(rename = "Model")]
 #[non_exhaustive]

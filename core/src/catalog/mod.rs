@@ -1,7 +1,7 @@
 //! The model catalog: which models exist, their modes, and the rules of every parameter.
 //!
-//! `catalog.json` is the one source of truth; a host may pass its own catalog in the same form. A loaded catalog is consistent:
-//! every default is within its own bounds, and every mode and rule names something that exists.
+//! `catalog.json` contains the built-in catalog; a host may pass its own catalog in the same form. A loaded catalog is consistent:
+//! each parameter accepts its own default, the default mode exists, and each rule names an existing parameter or mode.
 
 mod listing;
 mod load;

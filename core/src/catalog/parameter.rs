@@ -98,7 +98,7 @@ pub struct Parameter {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<BTreeMap<String, Vec<TextOrNumber>>>")]
     pub visible_if: Option<Rule>,
-    /// When it must be given.
+    /// The rule under which it must be given. Without a rule, `required` alone decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<BTreeMap<String, Vec<TextOrNumber>>>")]
     pub required_if: Option<Rule>,

@@ -13,8 +13,8 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
-/// How long a call waits when another process has the data folder open but does not answer, because it was only just opened or is
-/// about to close.
+/// How long a call waits when another process has the data folder open but does not answer, because its platform is still opening or
+/// is about to close.
 const WAIT: Duration = Duration::from_secs(5);
 
 /// How often the call tries again in that time.
@@ -64,8 +64,9 @@ impl Connection {
     /// Connects to the platform that is served at `url`, such as `https://must.example`, as an administrator.
     ///
     /// # Errors
-    /// `validation_error` for a malformed URL; `admin_key_invalid`, `admin_misconfigured`, `rate_limited`; `remote_failed` when no
-    /// platform answers there.
+    /// `validation_error` for a malformed URL or a key that an HTTP header cannot carry; `admin_key_invalid`, `admin_misconfigured` and
+    /// `rate_limited` from the platform; `remote_failed` when no platform answers there; `dependency_unavailable` when no thread can be
+    /// started here.
     #[cfg(feature = "client")]
     pub fn at_url(url: &str, admin_key: &SecretText) -> Result<Self> {
         // Over HTTP the platform takes the caller from the session.
@@ -77,7 +78,8 @@ impl Connection {
     ///
     /// # Errors
     /// Those of the call; `not_found` for an unknown name; `data_dir_locked` when another process has the data folder open and does not
-    /// answer; `remote_failed` when the platform at the URL does not answer.
+    /// answer; `remote_failed` when the platform at the URL does not answer; `validation_error` at a URL for a call that names a folder
+    /// on the platform's machine.
     pub fn call(&self, name: &str, arguments: &impl Serialize) -> Result<SecretText> {
         let entry = outside::entry(name)?;
         match &self.target {

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 /// How long connecting may take.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
 
-/// How long the platform may send nothing: a health check, or the whole audit log, takes time.
+/// How long the platform may send nothing. It is long, because checking a worker's health or the whole audit log takes time.
 const SILENCE: Duration = Duration::from_secs(600);
 
 /// How long ending the session may take.
@@ -50,7 +50,7 @@ impl UrlSession {
         })?;
         key.set_sensitive(true);
         let runtime = OwnRuntime::start("must-url", 1, 1)?;
-        let client = crate::client::builder()?
+        let client = crate::http_client::builder()?
             .connect_timeout(CONNECT_TIME)
             .read_timeout(SILENCE)
             .build()

@@ -5,8 +5,8 @@ use std::os::fd::{AsRawFd, IntoRawFd as _, RawFd};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
-/// Largest number of descriptors that can be marked: as many as Linux allows a process by default. Pages of the table that are never
-/// written take no memory.
+/// Descriptors with a number below this can be marked. By default, Linux allows a process no higher number. Pages of the table that
+/// are never written take no memory.
 const MOST: usize = 1 << 20;
 
 /// One bit for each descriptor.

@@ -1,8 +1,8 @@
 //! The address at which clients reach the HTTP service. Absolute addresses in answers begin with it.
 //!
-//! The setting `public_url` has priority. Without it the address is made from the request: from `Host`, from the path at which a
-//! host has mounted the service, and from `X-Forwarded-Proto`, `-Host`, `-Port` and `-Prefix` if the peer is a trusted proxy. These
-//! headers are ignored if they come from any other peer.
+//! The setting `public_url` has priority. Without it the address is made from the request: from the header `Host`, from the path at
+//! which the host's server has mounted the service, and, if the peer is a trusted proxy, from `X-Forwarded-Proto`, `-Host`, `-Port` and
+//! `-Prefix`. These four headers are ignored if they come from any other peer.
 
 use super::state::{Mount, Shared, peer};
 use axum::extract::OriginalUri;

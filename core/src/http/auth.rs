@@ -36,7 +36,7 @@ pub(super) fn close(call: &Call) -> Result<Reply> {
 
 pub(super) fn open_admin(call: &Call) -> Result<Reply> {
     let session = call.platform().access()?.open_admin_session(&call.facts)?;
-    // The browser deletes it when it closes; the platform ends the session after 12 hours without use.
+    // The browser deletes the cookie when the browser is closed; the platform ends the session after 12 hours without use.
     let cookie = cookie(&session.cookie, session.token.expose(), None, &call.shared.settings)?;
     Ok(Reply::empty().with(SET_COOKIE, cookie))
 }

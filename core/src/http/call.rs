@@ -97,11 +97,11 @@ impl Call {
         std::str::from_utf8(&self.body).map_err(|_| Error::validation("the body is not UTF-8"))
     }
 
-    /// Parses the body as JSON. Errors never quote it.
+    /// Parses the body as JSON. Errors may quote the name of a field, but never a value.
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T> {
         let text = self.json_text()?;
         let value: Value = serde_json::from_str(text).map_err(|error| {
-            Error::validation(format!("the body is not JSON from line {}, column {} on", error.line(), error.column()))
+            Error::validation(format!("the body is not valid JSON at line {}, column {}", error.line(), error.column()))
         })?;
         if !value.is_object() {
             return Err(Error::validation("the body must be a JSON object"));

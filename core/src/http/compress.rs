@@ -1,9 +1,9 @@
 //! Compresses answers with gzip, for clients that accept it.
 //!
-//! Compressed are texts that are long enough: JSON, metrics, and the files of the web UI, which are compressed only once. Never
-//! compressed are media (they are compressed already, and ranges count their bytes), event streams (their events would be
-//! delayed), failures, and all answers about sessions and administration: the length of a compressed answer reveals something of a
-//! secret that stands beside text from somebody else (BREACH). `docs/decisions.md` has the reasons.
+//! Texts that are long enough are compressed: JSON, metrics, and the files of the web UI, which are compressed only once. These answers
+//! are never compressed: media (they are compressed already, and ranges count their bytes), event streams (their events would be
+//! delayed), failures, and the answers of the routes for sessions and administration. If one answer contains a secret and text from
+//! somebody else, its compressed length reveals something of the secret (BREACH). `docs/decisions.md` has the reasons.
 
 use super::call::Reply;
 use super::route_access::RouteAccess;

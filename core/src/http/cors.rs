@@ -1,4 +1,4 @@
-//! CORS: allowed origins get answers with credentialed headers; all other origins get none.
+//! CORS: answers to allowed origins have the CORS headers, which allow credentials; answers to all other origins do not have them.
 
 use crate::access::{RequestFacts, RouteClass};
 use crate::platform::Platform;
@@ -9,7 +9,7 @@ use http::header::{
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method};
 
-/// The headers that begin with `openai` and `x-stainless` are sent by OpenAI's client in browsers.
+/// The headers that a page may send. Those that begin with `openai` and `x-stainless` are sent by OpenAI's client in browsers.
 const ALLOWED_HEADERS: &str = "authorization, content-type, idempotency-key, last-event-id, openai-beta, openai-organization, \
     openai-project, range, traceparent, x-admin-key, x-api-key, x-correlation-id, x-request-id, x-stainless-arch, \
     x-stainless-custom-poll-interval, x-stainless-helper-method, x-stainless-lang, x-stainless-os, x-stainless-package-version, \

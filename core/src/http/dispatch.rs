@@ -1,4 +1,5 @@
-//! Handles every request in order: size, origin, throttle, credential, body, handler, headers of the answer.
+//! Handles every request in order: size, origin, throttle, credential, body, handler, headers of the answer. Only a small body is
+//! read before the origin is checked, so that one thread does all of it.
 
 use super::address::Base;
 use super::body::{self, ContentCoding, drain};
@@ -245,7 +246,8 @@ async fn make(
         call.headers.remove(CONTENT_ENCODING);
         call.headers.remove(CONTENT_LENGTH);
     }
-    // Runs on this thread if memory and one available row are enough, otherwise on a thread that may block.
+    // Runs on this thread if the check needs at most memory and one row, and if a reader of the database is idle. Otherwise it runs
+    // on a thread that may block.
     let on_this_thread = checked_late
         && matches!(route.handler, Handler::Brief(_) | Handler::Async(_))
         && shared.platform.has_idle_reader();

@@ -19,7 +19,8 @@ use std::ops::Range;
 
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
-/// The characters that a file name is percent-encoded for: those of <https://www.rfc-editor.org/rfc/rfc8187#section-3.2.1> and a few more.
+/// The characters of a file name that are percent-encoded: those that <https://www.rfc-editor.org/rfc/rfc8187#section-3.2.1> requires,
+/// and a few more.
 const NOT_IN_NAMES: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
 
 pub(super) fn result(call: &Call) -> Result<Reply> {
@@ -88,8 +89,8 @@ fn content_policy(call: &Call) -> Result<String> {
 
 /// Returns which pages may show the file in an element that sends no origin, such as `<img>` and `<video>`.
 ///
-/// Pages of allowed sites may, which `Referer` identifies. If the address itself contains the credential, every page that has the
-/// address may.
+/// Pages of allowed sites may; `Origin` or else `Referer` says which site a page belongs to. If the address itself contains the
+/// credential, every page that has the address may.
 fn resource_policy(call: &Call) -> &'static str {
     let origin = call.header(ORIGIN).or_else(|| call.header(REFERER).map(origin_of));
     let is_allowed =

@@ -2,7 +2,7 @@
 //!
 //! A request is parsed, checked by [`crate::access`], turned into one call of the platform, and its answer is written; nothing
 //! else is decided here. `routes.rs` is the one table of calls: the router and the OpenAPI document are both made from it.
-//! Invariants: every answer that is not a success is `{code, detail, user_action}`, with `error` beside them under `/v1`
+//! Invariants: every answer with a status of 400 or more is `{code, detail, user_action}`, with `error` beside them under `/v1`
 //! (bytes that are not HTTP are refused by hyper, with a status and no body); bodies, headers, times and
 //! connections are limited; no credential of a caller reaches a log. Calls of the platform block, and run on threads that may block.
 

@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 
-/// Names that OpenAPI and JSON Schema define.
+/// Names that OpenAPI and JSON Schema define, and a few of this API, in the order in which a person wants to read them.
 const WORDS: &[&str] = &[
     "openapi",
     "info",
@@ -121,7 +121,7 @@ impl Serialize for Ordered<'_> {
                 list.end()
             }
             Value::Object(members) => {
-                // Required fields are listed in the order of their type.
+                // `required` lists the fields in the order in which their Rust type declares them. They come first, in this order.
                 let required = members.get("required").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
                 let mut map = serializer.serialize_map(Some(members.len()))?;
                 for (name, value) in self.sorted(members) {

@@ -1,4 +1,4 @@
-//! One call of the HTTP API: where it is, who may make it, what makes it, and what the OpenAPI document says of it.
+//! One call of the HTTP API: its path, who may make it, the function that handles it, and what the OpenAPI document says about it.
 
 use super::call::{Call, Reply};
 use super::route_access::RouteAccess;
@@ -20,8 +20,8 @@ pub(super) enum Handler {
     Brief(fn(&Call) -> Result<Reply>),
     /// Like [`Handler::Blocking`], but waits for a worker's check. The number of these is limited, so that other calls find a thread.
     Check(fn(&Call) -> Result<Reply>),
-    /// Like [`Handler::Blocking`], but waits for a worker when the task is there. The number of these is limited, so that a hanging
-    /// worker delays no other call.
+    /// Like [`Handler::Blocking`], but waits for a worker if the task of the call is at a worker. The number of these is limited, so that
+    /// a hanging worker delays no other call.
     Proxied(fn(&Call) -> Result<Reply>),
     /// Waits without using a thread.
     Async(fn(Call) -> ReplyFuture),
@@ -73,6 +73,7 @@ pub(super) struct Route {
     pub(super) tag: &'static str,
     pub(super) summary: &'static str,
     pub(super) parameters: Vec<Parameter>,
+    /// The kind of body, whether a body is required, and an example.
     pub(super) body: Option<(BodyKind, bool, Value)>,
     pub(super) status: u16,
     pub(super) content: Content,

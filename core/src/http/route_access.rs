@@ -54,7 +54,7 @@ impl RouteAccess {
         }
     }
 
-    /// Collects everything that access is decided by.
+    /// Collects the facts that decide whether the request is allowed.
     pub(super) fn facts(
         self,
         parts: &Parts,
@@ -109,7 +109,8 @@ impl RouteAccess {
         }
     }
 
-    /// Checks the request, and notes a refusal. Returns `None` if the handler checks it.
+    /// Checks the request, and notes a refusal. Returns `None` if there is no principal: for an open call, for the scrape token, and if
+    /// the handler checks the credential itself.
     ///
     /// # Errors
     /// As [`crate::access::Access::authorize`].

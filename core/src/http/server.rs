@@ -48,7 +48,8 @@ impl Platform {
     /// ```
     ///
     /// # Errors
-    /// As [`Platform::http_service`]; `validation_error` for an address that is none; `dependency_unavailable` when it is taken.
+    /// As [`Platform::http_service`]; `validation_error` for a text that is not an address; `dependency_unavailable` when the port is
+    /// already in use or may not be opened.
     pub fn serve(&self, address: &str) -> Result<Server> {
         self.http_service()?.serve(address)
     }
@@ -66,7 +67,7 @@ impl HttpService {
 
 /// A running server. Dropping it stops it.
 ///
-/// [`Platform::serve`](crate::Platform::serve) shows it at work.
+/// [`Platform::serve`](crate::Platform::serve) has an example.
 pub struct Server {
     service: HttpService,
     stopping: watch::Sender<bool>,
@@ -113,7 +114,7 @@ impl Server {
     }
 
     /// Accepts no more connections, ends event streams, and waits up to `deadline` for running calls. Returns whether all had ended
-    /// by then. Calling it again waits again.
+    /// by then. If it returned false, it may be called again to wait longer.
     pub fn stop(&self, deadline: Duration) -> bool {
         self.stopping.send_replace(true);
         let all = u32::try_from(self.service.most_connections() + 1).unwrap_or(u32::MAX);
@@ -144,7 +145,7 @@ struct Connections {
 }
 
 impl HttpService {
-    /// How many connections a server has at a time.
+    /// Returns the largest number of connections that a server has at a time.
     fn most_connections(&self) -> usize {
         self.shared.settings.max_connections.clamp(1, Semaphore::MAX_PERMITS - 1)
     }

@@ -93,10 +93,10 @@ impl std::fmt::Debug for Answer {
 }
 
 impl Platform {
-    /// The HTTP API as a service, set up by [`Settings::http`](crate::Settings::http), to be mounted in a server of the host's.
+    /// Returns the HTTP API as a service that a host mounts in its own server. [`Settings::http`](crate::Settings::http) has its settings.
     ///
     /// # Errors
-    /// `invalid_state`; `dependency_unavailable` when no thread can be started.
+    /// `invalid_state` when the platform is closed or in a forked child; `dependency_unavailable` when no thread can be started.
     pub fn http_service(&self) -> Result<HttpService> {
         let shared = Arc::new(Shared::new(self)?);
         let router = dispatch::router(&shared);
@@ -124,7 +124,7 @@ impl HttpService {
         self.router.clone()
     }
 
-    /// A request for [`HttpService::handle`]; `target` is the path with the query, as it was sent.
+    /// Makes a request for [`HttpService::handle`]. `target` is the path with the query, as it was sent.
     ///
     /// # Errors
     /// `validation_error` for a method, a target or a header that HTTP does not allow.
@@ -177,12 +177,13 @@ impl HttpService {
     }
 
     /// Answers one request, on any executor. `peer` is the address at the other end, when there is one. A host that has mounted the
-    /// service below a path, or that ends TLS, puts a [`Mount`](super::Mount) into the request's extensions.
+    /// service below a path, or whose own server handles TLS, puts a [`Mount`](super::Mount) into the request's extensions.
     ///
     /// Dropping the future before it is ready ends the call.
     ///
     /// # Errors
-    /// `invalid_state` in a forked child or when the platform is closed; everything else is an [`Answer`].
+    /// `invalid_state` in a forked child or when the platform is closed; `internal` when the call is cut short because the service ends.
+    /// Every other failure is an [`Answer`].
     pub async fn handle(&self, request: Request<Bytes>, peer: Option<IpAddr>) -> Result<Answer> {
         self.shared.platform.http_settings()?;
         let runtime = self.runtime.get()?;

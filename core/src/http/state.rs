@@ -81,7 +81,7 @@ pub(super) struct Peer(pub(super) Option<IpAddr>);
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mount {
-    /// `http` or `https`, as clients reach the server; `http` when not said.
+    /// `http` or `https`, as clients reach the server. `None` means `http`.
     pub scheme: Option<String>,
     /// The path that the service is below, such as `/must`; empty where it is at the root.
     pub path: String,

@@ -142,7 +142,7 @@ impl From<TaskPage> for GalleryPage {
     }
 }
 
-/// Confirms that a finished task and its files were removed.
+/// Confirms that an ended task and its files were removed.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Deleted {
     pub(super) deleted: bool,

@@ -22,15 +22,17 @@ pub(super) struct Waiting {
 #[derive(Clone, Copy, Default)]
 struct Callers {
     calls: usize,
-    /// How many times all callers had left. Tells the last departure from earlier ones.
+    /// How many times all calls had left. With it, a timer knows whether another call has come and left since the timer began.
     left: u64,
     ending: bool,
 }
 
-/// A call that waits for tasks. Dropping it ends the waiting for those that have not ended.
+/// A call that waits for tasks. Dropping it stops the waiting. A task that has not ended and that no other call waits for is then ended,
+/// for a call with an idempotency key only after a while.
 pub(super) struct Waiter {
     waiting: Arc<Waiting>,
     runtime: Handle,
+    /// How long a task continues after its last call has left. `None` means that it is ended at once.
     patience: Option<Duration>,
     tasks: Vec<String>,
 }

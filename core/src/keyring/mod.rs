@@ -124,7 +124,8 @@ impl KeySource {
     }
 }
 
-/// Adds a new newest key to a key file. The file is complete at every moment, and its readers stay the same.
+/// Adds a new key with the next version to a key file. The file is complete at every moment, and the same users and groups can read it
+/// as before.
 pub(crate) fn add_version(path: &Path) -> Result<()> {
     let text = read_file(path, false)?;
     let keys = KeyRing::parse(text.expose())?;

@@ -9,8 +9,9 @@ use crate::media::{Frames, ImageLimits, ImageSource, decode_image, sniff};
 /// width or height are one pixel larger, as in its file. Frames need three bytes of memory a pixel.
 ///
 /// # Errors
-/// `validation_error` for a WebM clip, because this library cannot decode AV1, and for bytes that are damaged or not a result;
-/// `payload_too_large` when there is not enough memory for the frames.
+/// `validation_error` for a WebM clip, because this library cannot decode AV1, for an MP4 clip if the library was built without the
+/// feature `mp4`, and for bytes that are damaged or not a result; `payload_too_large` when there is not enough memory for the frames of
+/// a clip.
 pub fn decode(bytes: &[u8]) -> Result<Frames> {
     if sniff(bytes).is_some() {
         // The file is a result and was not sent by a caller, so the limit on its bytes does not apply.

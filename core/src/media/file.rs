@@ -2,7 +2,7 @@
 //!
 //! Invariants: bytes are written under a temporary name in the same folder, flushed to the device, and only then renamed;
 //! the rename is flushed, too. After a failure the temporary file is removed. A temporary file that a crash leaves is in the folder
-//! of an unfinished run, and is removed with it at the next start (`task::sweep`).
+//! of an unfinished run. `task::sweep` removes this folder at the first start after the task of the run has ended.
 
 use std::fs::File;
 use std::io::{self, Write};

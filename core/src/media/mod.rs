@@ -5,8 +5,8 @@
 //!
 //! - Input is not trusted until it is decoded: size, type and dimensions are checked before any pixel is read, and a panic of a
 //!   decoder becomes an error.
-//! - Output depends only on the frames. No clock, no random id and no thread count influences a file, so the same
-//!   frames give the same bytes on every run.
+//! - Output depends only on the frames, the frame rate and the format. No clock, no random id and no thread count influences a
+//!   file, so the same input gives the same bytes on every run.
 //! - A file that has its final name is complete.
 
 mod decode;

@@ -21,7 +21,7 @@ use must_diffusion::Frames;
 
 /// The quantiser of every macroblock: visually clean, about what x264 calls crf 16.
 const QP: u8 = 16;
-/// Ticks a frame. Any number works; 512 is the usual one.
+/// Number of ticks of the time scale per frame. Any number works; 512 is the usual one.
 const TICKS: u32 = 512;
 const TRACK: u32 = 1;
 

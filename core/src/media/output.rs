@@ -13,7 +13,7 @@ use must_diffusion::Frames;
 
 /// The longest side of a preview.
 const PREVIEW_SIDE: u32 = 512;
-/// The highest frame rate. A higher one is a mistake, and containers cannot store it exactly.
+/// The highest frame rate. A higher one is probably a mistake, and WebM stores times only in whole milliseconds.
 const MAX_FPS: u32 = 120;
 /// The largest side that all formats and containers support.
 const MAX_SIDE: u32 = 16384;

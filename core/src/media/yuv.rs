@@ -1,7 +1,7 @@
 //! Converts RGB to planar YCbCr 4:2:0 and back, with the code points that describe it.
 //!
-//! Invariants: the conversion matches the code points in every file: BT.601 matrix, limited range, sRGB primaries and
-//! transfer (code points 1, 13, 6 of ITU-T H.273, as in JPEG and AVIF). Decoders that read the code points and the many
+//! Invariants: the conversion matches the code points in every file: sRGB primaries, sRGB transfer and BT.601 matrix (code
+//! points 1, 13 and 6 of ITU-T H.273, as in JPEG and AVIF), in limited range. Decoders that read the code points and the many
 //! that assume BT.601 for unmarked video then show the same colours. Integer arithmetic gives the same bytes on every machine.
 
 use must_diffusion::Frames;

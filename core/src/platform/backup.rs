@@ -47,8 +47,9 @@ impl Platform {
     /// the database, hashes and signatures check the audit log, and the files are checked for presence and size. If the call
     /// fails, nothing exists under that name. To restore, open the folder as a data folder.
     ///
-    /// The backup does not contain keys (see [`Backup::key_files`]), model weights, or results that are at workers. After it was
-    /// made, the audit log gets the event `backup`.
+    /// The backup does not contain keys (see [`Backup::key_files`]), model weights, or results that are at workers. The audit log
+    /// gets the event `backup` after the checks and before the folder gets its name. If the call fails after it has accepted the folder,
+    /// the log gets this event with the outcome `failure`.
     ///
     /// ```
     /// use must::audit::Caller;

@@ -159,6 +159,9 @@ impl Platform {
         Ok(Load { lanes, waiting })
     }
 
+    /// The content type of [`Platform::metrics`].
+    pub const METRICS_CONTENT_TYPE: &'static str = "text/plain; version=0.0.4; charset=utf-8";
+
     /// Returns the platform's metrics in the text format of Prometheus.
     ///
     /// ```
@@ -184,7 +187,7 @@ impl Platform {
     }
 
     /// Calls `observer` at every load, hit, miss and eviction of a pipeline from now on. It is called on a lane's thread and must not
-    /// block. The same events are logged at the level debug.
+    /// block. Each call of this method adds an observer, and none can be removed. The same events are logged at the level debug.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;

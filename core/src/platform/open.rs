@@ -39,12 +39,13 @@ impl Callee for WeakPlatform {
 }
 
 impl Platform {
-    /// Opens the data folder, puts tasks that a crash interrupted back into the queue, and starts the lanes. Relative paths in the
+    /// Opens the data folder, puts the tasks that have not ended back into the queue, and starts the lanes. Relative paths in the
     /// settings are resolved against the current working folder now, and do not change when the process changes its folder later.
     ///
     /// # Errors
-    /// `data_dir_locked` if another process or platform has the folder open, `dependency_unavailable` if the folder cannot be
-    /// written, `storage_full`, `storage_corrupt`, `validation_error` if the catalog or a setting is not valid.
+    /// `data_dir_locked` if another process or platform has the folder open; `dependency_unavailable` if the folder cannot be
+    /// written, or if the setting `device` requires a GPU and none works; `storage_full`; `storage_corrupt`; `validation_error` if the
+    /// catalog or a setting is not valid; `invalid_state` in a child that was forked from a process with an open platform.
     pub fn open(settings: Settings) -> Result<Self> {
         Self::open_with(settings, Host::default())
     }
@@ -142,7 +143,8 @@ impl Platform {
         }
     }
 
-    /// Stops taking work, asks running work to stop, waits for it up to `deadline`, and closes the data folder. Unfinished tasks
+    /// Stops taking work, asks running work to stop, waits for it, and closes the data folder. The calls over the control socket (at
+    /// most 10 seconds), the deployments of workers and the lanes each get up to `deadline`, one after another. Unfinished tasks
     /// continue when the folder is opened again. Calling this again does nothing.
     ///
     /// ```

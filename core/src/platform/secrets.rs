@@ -1,5 +1,6 @@
-//! Lists every kind of secret together: the master keys, peppers and stored secrets of the vault, API keys, the admin key and the
-//! key that signs the audit log. Each can be rotated or revoked by its name in this list.
+//! Lists every kind of secret together: the master keys, peppers and stored secrets of the vault, API keys, the admin key and the API
+//! key of the settings, and the key that signs the audit log. The calls to rotate and to revoke take a name of this list. Not every
+//! kind can be rotated or revoked by them.
 
 use super::{Parts, Platform};
 use crate::access::{ApiKey, KeyStatus};
@@ -81,7 +82,7 @@ impl Platform {
     }
 
     /// Replaces a secret. A stored secret gets `value`, and its old value stays valid for `overlap`. The master key, the pepper and the
-    /// audit key get new random values. The old audit key also signs for `overlap`.
+    /// audit key get new random values. For the time `overlap`, the old audit key signs together with the new one.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -101,7 +102,8 @@ impl Platform {
     ///
     /// # Errors
     /// As [`Vault::rotate`](crate::secrets::Vault::rotate) and [`Audit::rotate_key`](crate::audit::Audit::rotate_key);
-    /// `validation_error` for the admin key, which is a setting, and for an API key: another call rotates it and returns the new key.
+    /// `validation_error` for the admin key and the API key of the settings (`admin_key`, `api_key`), and for an issued API key: the call
+    /// [`Access::rotate_key`](crate::access::Access::rotate_key) rotates it and returns the new key.
     pub fn rotate_secret(
         &self,
         name: &str,
@@ -139,7 +141,8 @@ impl Platform {
     ///
     /// # Errors
     /// As [`Vault::revoke`](crate::secrets::Vault::revoke) and [`Access::revoke_key`](crate::access::Access::revoke_key);
-    /// `validation_error` for the admin key and the audit key, and for the pepper without `confirm`. The latter says what would end.
+    /// `validation_error` for the admin key and the API key of the settings, for the audit key, for a `confirm` that is another name, and
+    /// for the pepper without `confirm`. In the last case the error says what would end.
     pub fn revoke_secret(&self, name: &str, confirm: Option<&str>, caller: &Caller) -> Result<()> {
         if confirm.is_some_and(|confirm| confirm != name) {
             return Err(Error::validation("confirm is not the name of the secret to revoke")
@@ -163,7 +166,7 @@ impl Platform {
         }
     }
 
-    /// The error for revoking the pepper without `confirm`. It says what would end.
+    /// Returns the error for revoking the pepper without `confirm`. It says what would end.
     fn pepper_needs_confirmation(&self) -> Result<Error> {
         let (keys, sessions) = self.access()?.usable()?;
         let detail = format!(

@@ -14,8 +14,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use tracing::Span;
 
-/// A submission in progress: a future of the durable task, for any executor. It begins when it is first polled. If it is dropped
-/// before it is ready, a task that exists by then continues, but its id is lost; see [`Submission::or_cancel`].
+/// A submission in progress: a future that returns the task when it is durable, for any executor. The submission begins when the future
+/// is first polled. If the future is dropped before it is ready, a task that exists by then continues, but its id is lost; see
+/// [`Submission::or_cancel`].
 #[must_use = "a submission begins when it is awaited"]
 pub struct Submission {
     platform: Platform,
@@ -28,7 +29,7 @@ pub struct Submission {
 
 impl Platform {
     /// Checks the request against the catalog, makes a durable task and gives it to a worker that is ready for it, or else to a
-    /// local lane. Does not wait for the result. If the queue is full, waits up to `queue_wait` for a place.
+    /// local lane. Does not wait for the result. If the queue is full, waits for a place for up to the setting `queue_wait`.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -67,7 +68,9 @@ impl Platform {
     /// ```
     ///
     /// # Errors
-    /// As [`Platform::submit`]; `validation_error` if the key is malformed or was already used for a different request.
+    /// As [`Platform::submit`]; `validation_error` if the key is malformed or was already used for a different request, if the owner is
+    /// malformed, or if `remix_of` is not a task; `invalid_state` if the first submission with the key is still being sent to a worker
+    /// after five minutes.
     pub fn submit_with(&self, request: &GenerateRequest, options: &SubmitOptions) -> Result<Task> {
         let made = AtomicBool::new(false);
         // This thread may block, so it does the slow work itself.

@@ -66,7 +66,8 @@ impl Platform {
     /// Returns the task as it is now.
     ///
     /// # Errors
-    /// `task_not_found`.
+    /// `task_not_found`; `proxy_target_invalid` if the id has the form `WORKSPACE::ID` and no account has this workspace. Other calls on a
+    /// task fail with these codes too.
     pub fn status(&self, id: &str) -> Result<Task> {
         self.look(id, Task::clone)
     }
@@ -170,7 +171,7 @@ impl Platform {
     }
 
     /// Cancels a task whose caller has gone, and forgets its idempotency key. A caller who repeats the submission with that key
-    /// then gets a new task instead of the cancelled one.
+    /// then gets a new task instead of the cancelled one. Returns false and keeps the key if the task had already ended.
     ///
     /// # Errors
     /// `task_not_found`.
@@ -197,12 +198,13 @@ impl Platform {
     /// ```
     ///
     /// # Errors
-    /// `task_not_found`; `result_not_ready` while the task is pending or running; `result_gone` if it failed or its file is lost.
+    /// `task_not_found`; `result_not_ready` while the task is pending or running; `result_gone` if it failed or its file is lost;
+    /// `remote_failed` if the worker that has the result does not send it.
     pub fn result(&self, id: &str) -> Result<Media> {
         self.on_task(id, |tasks| tasks.media(id, false), |workers| workers.media(id, false))
     }
 
-    /// Decodes the result's file into frames of RGB pixels. A picture has one frame; of an MP4 clip all frames are returned.
+    /// Decodes the result's file into frames of RGB pixels. A picture gives one frame, and an MP4 clip gives all its frames.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -247,7 +249,8 @@ impl Platform {
     /// ```
     ///
     /// # Errors
-    /// `validation_error` for a page larger than 100 or an unknown model.
+    /// `validation_error` if `per_page` is more than 100 or the model is unknown; `task_not_found` if `after` is not a task of the
+    /// query's owner.
     pub fn tasks(&self, query: &TaskQuery) -> Result<TaskPage> {
         self.on_tasks(|tasks| tasks.page(query))
     }
@@ -298,7 +301,8 @@ impl Platform {
     /// ```
     ///
     /// # Errors
-    /// `task_not_found`; `invalid_state` while the task is pending or running: cancel it first.
+    /// `task_not_found`; `invalid_state` while the task is pending or running: cancel it first; `remote_failed` if the worker that has the
+    /// result does not delete it.
     pub fn delete(&self, id: &str) -> Result<()> {
         match self.access()?.sign_in_required() {
             true => self.delete_as(id, &Caller::new("host", "host")),

@@ -52,7 +52,7 @@ pub struct SecretStatus {
     pub state: SecretState,
     /// When it was made. For a key that is kept elsewhere, when it was first seen.
     pub issued_at: Timestamp,
-    /// When it must be replaced at the latest.
+    /// When it must be replaced at the latest. After that it is `expired`, except a pepper, which stays in use.
     pub rotate_by: Timestamp,
     /// Until when it is accepted after it was replaced.
     pub overlap_until: Option<Timestamp>,
@@ -76,8 +76,8 @@ impl Vault {
     /// Encrypts a secret and stores it under a name. A secret that already has the name is replaced at once.
     ///
     /// # Errors
-    /// `validation_error` if the name is not 1 to 64 of `a-z 0-9 _ -` or belongs to an account's tokens, or if the value is empty;
-    /// `dependency_unavailable` while the vault is shut.
+    /// `validation_error` if the name is not 1 to 64 of `a-z 0-9 _ -`, if it is `master_key`, `pepper`, `admin_key`, `api_key` or
+    /// `audit_key`, if it belongs to an account's tokens, or if the value is empty; `dependency_unavailable` while the vault is shut.
     pub fn put(&self, name: &str, value: &SecretText, caller: &Caller) -> Result<()> {
         self.store_value(
             name,
@@ -168,7 +168,9 @@ impl Vault {
     /// new pepper is used for new credentials.
     ///
     /// # Errors
-    /// `validation_error`, `not_found`; `dependency_unavailable` while the vault is shut.
+    /// `validation_error` if the overlap is more than 7 days, if `value` is missing or must not be given, if the secret holds the tokens
+    /// of an account, or if the master keys are not in a file and there is no newer one; `not_found`; `dependency_unavailable` while the
+    /// vault is shut or if the key file cannot be written.
     pub fn rotate(&self, name: &str, value: Option<&SecretText>, overlap: Duration, caller: &Caller) -> Result<()> {
         if overlap > crate::keyring::LONGEST_OVERLAP {
             return Err(Error::validation("an overlap must be at most 7 days"));

@@ -5,7 +5,7 @@ use crate::keyring::SecretText;
 /// Default number of generation sessions that one address may start in 60 seconds.
 pub(crate) const SESSIONS_PER_MINUTE: u32 = 10;
 
-/// Settings of access control. They are given when a platform is opened.
+/// Settings of access control. They are made from [`Settings`](super::Settings) when a platform is opened.
 #[derive(Debug, Clone)]
 pub struct AccessSettings {
     /// The key that opens admin sessions, at least 16 characters. Without it every admin login fails with `admin_misconfigured`.

@@ -54,7 +54,8 @@ pub struct HttpSettings {
     /// the same call returns them. After that they are cancelled, and the same call makes new ones.
     #[serde(rename = "retry_window_seconds", with = "Seconds")]
     pub retry_window: Duration,
-    /// Smallest average speed of a request's body in bytes per second, after one `body_timeout` without this check. 0 means no limit.
+    /// Smallest average speed of a request's body in bytes per second. A body may take one `body_timeout` longer than this speed
+    /// requires. 0 means no limit.
     pub body_bytes_per_second: u64,
     /// Time limit for the whole body of a request.
     #[serde(rename = "body_time_limit_seconds", with = "Seconds")]
@@ -71,7 +72,7 @@ pub enum SameSite {
     /// The cookies are never sent with requests from other sites.
     #[default]
     Strict,
-    /// The cookies are sent only when a link from another site is followed.
+    /// Of the requests from other sites, only those that follow a link carry the cookies.
     Lax,
     /// The cookies are always sent. This is for a user interface on another site, over HTTPS.
     None,
@@ -111,8 +112,8 @@ impl Default for HttpSettings {
 }
 
 impl HttpSettings {
-    /// Returns the path of session cookies without a slash at its end. With the slash, browsers would not send the cookies to the path
-    /// itself.
+    /// Returns the path of session cookies without a slash at its end, except for `/`. With the slash, browsers would not send the
+    /// cookies to the path itself.
     ///
     /// # Errors
     /// `validation_error` if it is not a path.

@@ -109,8 +109,8 @@ pub struct Settings {
     #[serde(default)]
     #[schemars(extend("format" = "path"))]
     pub audit_key_file: Option<PathBuf>,
-    /// File to which checkpoints of the audit log are appended. The default is `audit.anchors` in the data folder. It protects best in
-    /// a place that nobody who can change the data folder can reach.
+    /// File to which checkpoints of the audit log are appended. The default is `audit.anchors` in the data folder. It protects best if
+    /// people who can change the data folder cannot change this file.
     #[serde(default)]
     #[schemars(extend("format" = "path"))]
     pub audit_anchor_file: Option<PathBuf>,
@@ -278,7 +278,7 @@ impl Settings {
     /// and environment variables often leave them there.
     ///
     /// # Errors
-    /// `validation_error` for a key that no caller could send, and for a cookie path or suffix that is not valid.
+    /// `validation_error` for a key that no caller could send, and for a cookie path, a cookie suffix or a public URL that is not valid.
     pub(crate) fn tidied(mut self) -> Result<Self> {
         for path in [
             &mut self.models_dir,

@@ -12,7 +12,8 @@ use std::time::Duration;
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct WorkerSettings {
-    /// Template for the address of an account that has none: `https://{workspace}--must.modal.run`.
+    /// Template for the address of an account that has none, such as `https://{workspace}--must.modal.run`. Without a template every
+    /// account needs an address.
     pub address_template: Option<String>,
     /// Addresses and networks where workers may be, in addition to public addresses. `http://` is allowed only there.
     pub networks: Vec<String>,
@@ -43,7 +44,7 @@ pub struct WorkerSettings {
     /// Time between two of these requests.
     #[serde(rename = "health_pause_seconds", with = "Seconds")]
     pub health_pause: Duration,
-    /// Time between two requests for the status of a task at a worker.
+    /// Longest time between two requests for the status of a task at a worker. The first requests follow each other faster.
     #[serde(rename = "poll_interval_seconds", with = "Seconds")]
     pub poll_interval: Duration,
     /// Time between two automatic checks of a failed account. 0 means that there are none.

@@ -92,9 +92,8 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(base: String, options: &Options) -> Result<Self> {
-        let client = crate::client::builder()?
+        let client = crate::http_client::builder()?
             .connect_timeout(Duration::from_secs(5).min(options.answer_limit))
-            .read_timeout(options.answer_limit)
             .build()
             .map_err(|error| Error::internal(format!("the client cannot be set up: {error}")))?;
         Ok(Self { client, base, api_key: options.api_key.clone(), limit: options.answer_limit })

@@ -89,7 +89,7 @@ async fn session(run: &Run) {
     run.step("The session is used and ended", "GET /models, DELETE /auth/session", expected, used).await;
 }
 
-/// Makes one picture or clip and fetches it. Returns its id as soon as it was submitted.
+/// Makes one picture or clip and fetches it. Returns its id if it was submitted, even if a later step fails.
 async fn media(run: &Run, what: &str, model: &str, by: FollowBy, types: &[&str]) -> Option<String> {
     let name = format!("A {what} is submitted twice with one idempotency key");
     let submitted = run.step(&name, "POST /generate", "202, and the same task again", submit(run, model)).await;

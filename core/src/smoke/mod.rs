@@ -65,7 +65,8 @@ impl Options {
 /// Runs the smoke test. `watch` is called with each step when it has ended.
 ///
 /// # Errors
-/// `validation_error` for a malformed URL; `remote_failed` if nothing answers there. Later failures are only in the report.
+/// `validation_error` for a malformed URL or a key that no HTTP header can carry; `remote_failed` if nothing answers at the URL. Later
+/// failures are only in the report.
 pub fn run(options: &Options, mut watch: impl FnMut(&Step)) -> Result<Report> {
     let url =
         url::Url::parse(&options.url).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());

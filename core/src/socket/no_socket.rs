@@ -10,8 +10,10 @@ use std::time::Duration;
 pub(crate) struct Listener;
 
 impl Listener {
+    /// Listens nowhere.
+    ///
     /// # Errors
-    /// None.
+    /// It never fails.
     pub(crate) fn start<C: Callee>(_data_dir: &Path, _callee: C) -> std::io::Result<Self> {
         Ok(Self)
     }
@@ -19,8 +21,10 @@ impl Listener {
     pub(crate) fn stop(&self, _deadline: Duration) {}
 }
 
+/// Returns `None`, because no platform listens.
+///
 /// # Errors
-/// None.
+/// It never fails.
 pub(crate) fn ask(_data_dir: &Path, _name: &str, _arguments: &str) -> Result<Option<SecretText>> {
     Ok(None)
 }

@@ -53,8 +53,8 @@ pub(super) fn socket(folder: &Path) -> PathBuf {
     folder.join("control.sock")
 }
 
-/// Calls `work` with a path to the socket in `folder` that is short enough for an address. If the real path is too long, the path
-/// leads through a link in a temporary folder, which is removed after `work`.
+/// Calls `work` with a path to the socket in `folder` that is short enough for the address of a socket. If the real path is too long,
+/// the path leads through a link in a temporary folder, which is removed after `work`.
 pub(super) fn with_path<T>(folder: &Path, work: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
     let own = socket(folder);
     if own.as_os_str().len() <= LONGEST_PATH {
@@ -77,11 +77,12 @@ fn link(base: &Path, folder: &Path) -> io::Result<TempDir> {
     Ok(short)
 }
 
-/// Makes a call on the platform that runs in the data folder. Returns `None` if none runs there or it closed before the call.
+/// Makes a call on the platform that runs in the data folder. Returns `None` if no platform runs there, if it closed before the call, or
+/// if it has too many calls.
 ///
 /// # Errors
-/// Those of the call; `dependency_unavailable` if the socket exists but may not be used, or if the platform ended before it
-/// answered.
+/// Those of the call; `payload_too_large` if the call is too large; `dependency_unavailable` if the socket exists but may not be used, if
+/// the platform has another version, or if the platform ended before it answered.
 pub(crate) fn ask(data_dir: &Path, name: &str, arguments: &str) -> Result<Option<SecretText>> {
     let Some(mut stream) = connect(data_dir)? else { return Ok(None) };
     if !greeted(&mut stream)? {

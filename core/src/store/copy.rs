@@ -26,7 +26,7 @@ impl Store {
         let name = path.to_str().ok_or_else(|| {
             Error::validation("the name of the backup's folder is not UTF-8").with_action("Choose another folder.")
         })?;
-        // A new connection, because a reading connection may write no file at all, and because this takes long.
+        // A new connection, because a reading connection cannot write to any file, and because this takes long.
         let source = connection::open(&self.path)?;
         source.execute("VACUUM INTO ?", [name])?;
         drop(source);

@@ -3,20 +3,21 @@
 //! Owns connections, transactions, migrations and the folder's lock. Knows no table. Invariants: an acknowledged write is on disk
 //! (WAL, `synchronous=FULL`); a failed write leaves nothing behind; one process uses the folder; another copy of SQLite that opens
 //! the database, in this process or another, destroys nothing.
-//! Any thread may call [`Store::read`] and [`Store::write`]. Each closure has the connection for itself while it runs.
+//!
+//! Any thread may call [`Store::read`] and [`Store::write`]. No other closure uses the connection while a closure runs on it.
 
 mod checkpoint;
 mod connection;
 mod copy;
-mod lock;
-mod locks;
+mod folder_lock;
 mod migrate;
+mod sqlite_locks;
 mod writer;
 
 use crate::error::{Error, ErrorCode, Result};
 use connection::Readers;
 pub(crate) use copy::DatabaseCopy;
-use lock::FolderLock;
+use folder_lock::FolderLock;
 pub(crate) use migrate::Migration;
 use parking_lot::Mutex;
 use rusqlite::Connection;
@@ -46,11 +47,11 @@ impl Store {
         connection::check_library_version()?;
         std::fs::create_dir_all(folder).map_err(|error| folder_error(folder, &error))?;
         let lock = FolderLock::take(folder)?;
-        locks::install();
+        sqlite_locks::install();
         let path = database_path(folder);
         let mut first = connection::open(&path)?;
         // Only after the first connection: SQLite needs an exclusive lock to start a log.
-        let shared = locks::Shared::take(&path)?;
+        let shared = sqlite_locks::Shared::take(&path)?;
         connection::check_integrity(&first)?;
         migrate::run(&mut first, migrations)?;
         Ok(Self {
@@ -111,7 +112,8 @@ impl Store {
         self.readers.any_idle()
     }
 
-    /// Finishes the queued writes, then closes every connection. Later calls fail with `invalid_state`.
+    /// Closes the idle readers, finishes the queued writes, and releases the folder's lock. A reader in use is closed when its read ends.
+    /// Later calls fail with `invalid_state`.
     pub(crate) fn close(&self) {
         self.readers.close();
         self.writer.close();

@@ -2,7 +2,7 @@
 
 use super::checkpoint::Checkpoints;
 use super::connection::closed;
-use super::locks::Shared;
+use super::sqlite_locks::Shared;
 use crate::error::{Error, ErrorCode, Result};
 use parking_lot::Mutex;
 use rusqlite::Connection;
@@ -159,7 +159,7 @@ fn serve(
         checkpoints.committed(connection, writes);
     }
     drop(checkpoints);
-    // A clean close leaves no WAL behind. Failing that, the next open reads it.
+    // A clean close leaves no write-ahead log behind. If this fails, the next opening reads the log.
     let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
 }
 

@@ -34,8 +34,8 @@ struct Finished {
 }
 
 impl Tasks {
-    /// Copies the files that the tasks of a copied database name into the folder of the copy. A task that was deleted in the
-    /// meantime is removed from the copy, because its files are gone.
+    /// Copies into `folder`, the folder of the copied database, the files that its tasks name. A task that was deleted in the meantime
+    /// is removed from the copy, because its files are gone.
     ///
     /// # Errors
     /// `storage_full`, `dependency_unavailable`; `storage_corrupt` if a task names a file outside the data folder.

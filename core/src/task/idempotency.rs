@@ -5,13 +5,13 @@
 //! first task was ended because its caller had gone, or if it failed in a way that may not happen again
 //! (`ErrorCode::is_retryable`).
 
-use super::trace::TraceParent;
 use crate::error::{Error, ErrorCode, Result};
 use crate::request::GenerateRequest;
 use crate::store::Migration;
 use crate::time::Timestamp;
 use ring::digest::{Context, SHA256};
 use rusqlite::{Connection, OptionalExtension, params};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -23,108 +23,15 @@ const LONGEST_KEY: usize = 255;
 /// How long a key is remembered.
 const LIFE_MS: i64 = 24 * 3600 * 1000;
 
-/// Options of a submission.
-///
-/// ```
-/// # let folder = tempfile::tempdir()?;
-/// # let mut settings = must::Settings::new(folder.path());
-/// # settings.paused = true;
-/// # let platform = must::Platform::open(settings)?;
-/// use must::{GenerateRequest, SubmitOptions};
-///
-/// // A repeated submission with this key returns the same task. The host chooses the owner.
-/// let options = SubmitOptions::default().owner("customer-17").idempotency("customer-17", "order-1234");
-/// let task = platform.submit_with(&GenerateRequest::new("tiny-image", "a red circle"), &options)?;
-/// assert_eq!(task.owner.as_deref(), Some("customer-17"));
-/// # Ok::<(), must::Error>(())
-/// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SubmitOptions {
-    /// Makes the submission safe to repeat.
-    pub idempotency: Option<Idempotency>,
-    /// Whether the task must run on this platform even if workers are ready.
-    pub local_only: bool,
-    /// The trace that the submission belongs to. The spans of the task's run belong to the same trace.
-    pub trace_parent: Option<TraceParent>,
-    /// The owner of the task, 1 to 200 characters without control characters.
-    pub owner: Option<String>,
-    /// Id of the task whose clip this one remixes with another prompt.
-    pub remix_of: Option<String>,
-    /// Largest number of intermediate pictures to make. There may be fewer. They are kept in memory only.
-    pub(crate) partial_images: u8,
-}
-
 /// A caller's key for one submission. For a day, the same key of the same owner returns the same task. If that task failed for a
 /// reason that may have passed (`task_stale`, `remote_failed`, `storage_full` and others), a new task is made.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Idempotency {
     /// The owner of the key. Equal keys of different owners are different keys.
     pub owner: String,
     /// 1 to 255 visible ASCII characters.
     pub key: String,
-}
-
-impl SubmitOptions {
-    /// Returns the options with this idempotency key.
-    #[must_use]
-    pub fn idempotency(mut self, owner: impl Into<String>, key: impl Into<String>) -> Self {
-        self.idempotency = Some(Idempotency { owner: owner.into(), key: key.into() });
-        self
-    }
-
-    /// Returns the options with this owner of the task.
-    ///
-    /// A host that checks requests itself should use the owner of the principal that
-    /// [`Access::authorize`](crate::access::Access::authorize) returns. If no request comes over HTTP, any name may be used.
-    #[must_use]
-    pub fn owner(mut self, owner: impl Into<String>) -> Self {
-        self.owner = Some(owner.into());
-        self
-    }
-
-    /// Reads a JSON object with the optional field `owner`: `{"owner": ".."}`.
-    ///
-    /// # Errors
-    /// `validation_error` that names the field at fault.
-    pub fn from_json(text: &str) -> Result<Self> {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Given {
-            #[serde(default)]
-            owner: Option<String>,
-        }
-        let Given { owner } = crate::json::read(text, "the options are not valid", &[])?;
-        Ok(Self { owner, ..Self::default() })
-    }
-
-    /// Returns the options with this trace.
-    #[must_use]
-    pub fn trace_parent(mut self, trace_parent: Option<TraceParent>) -> Self {
-        self.trace_parent = trace_parent;
-        self
-    }
-
-    /// Returns the options for a remix of this task's clip.
-    #[must_use]
-    pub fn remix_of(mut self, id: impl Into<String>) -> Self {
-        self.remix_of = Some(id.into());
-        self
-    }
-
-    /// Returns the options with this number of intermediate pictures. The task then runs here, because workers send none.
-    #[must_use]
-    pub(crate) fn partial_images(mut self, count: u8) -> Self {
-        self.partial_images = count;
-        self
-    }
-
-    /// Returns the options for a task that must run on this platform.
-    #[must_use]
-    pub fn local_only(mut self) -> Self {
-        self.local_only = true;
-        self
-    }
 }
 
 /// A key and the request submitted with it, as hashes.
@@ -159,7 +66,8 @@ impl Submission {
         })
     }
 
-    /// Returns the id of the task that a repeated submission gets, if one was made with this key in the last 24 hours.
+    /// Returns the id of the task that a repeated submission gets. Returns `None` if no task was made with this key in the last 24
+    /// hours, or if it failed in a way that may not happen again.
     ///
     /// # Errors
     /// `validation_error` if the key was used for a different request.
@@ -218,7 +126,7 @@ mod tests {
     use super::*;
     use crate::store::Store;
     use crate::task::store as tasks;
-    use crate::{Platform, Settings, Status, TaskQuery};
+    use crate::{Platform, Settings, Status, SubmitOptions, TaskQuery};
     use std::time::Duration;
 
     fn options() -> SubmitOptions {

@@ -1,5 +1,5 @@
 CREATE TABLE submission_key (
-    -- SHA-256 of the owner and the key.
+    -- SHA-256 of the key's owner, the key and, if the task has an owner, the task's owner.
     key BLOB NOT NULL PRIMARY KEY,
     -- SHA-256 of what was submitted.
     request BLOB NOT NULL,

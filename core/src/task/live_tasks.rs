@@ -40,7 +40,7 @@ impl Live {
         Self::with_partials(task, 0)
     }
 
-    /// A task for which up to `wanted` intermediate pictures are kept.
+    /// Makes the entry of a task for which up to `wanted` intermediate pictures are kept.
     pub(super) fn with_partials(task: Task, wanted: u8) -> Arc<Self> {
         Arc::new(Self {
             state: watch::Sender::new(task),
@@ -204,8 +204,8 @@ impl TaskEvents {
         }
     }
 
-    /// Like [`TaskEvents::next`], without blocking a thread, on any executor. Returns `None` once the task has ended. The future
-    /// may be dropped; a later call loses no change.
+    /// Like [`TaskEvents::next`], without blocking a thread, on any executor. Returns `None` after it has returned the task's end. The
+    /// future may be dropped; a later call loses no change.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;

@@ -2,15 +2,16 @@
 //!
 //! Invariants: a task goes `pending -> processing -> done | failed` and never backwards, which the statements in `store.rs` and a
 //! trigger enforce; a row is durable before a lane gets the task; a run that has lost its lease changes nothing. Each lane has a
-//! thread, and one more thread does housekeeping. Calls may come from any thread.
+//! thread and a pool of threads for inference, and one more thread does housekeeping. Calls may come from any thread.
 
 mod backup;
-mod checkpoints;
 pub(crate) mod file_name;
 mod idempotency;
 mod image_files;
 mod job;
 mod live_tasks;
+mod model_checkpoints;
+mod options;
 mod owner;
 mod partials;
 mod place;
@@ -28,10 +29,11 @@ mod trace;
 mod types;
 
 pub(crate) use backup::check_results;
+pub use idempotency::Idempotency;
 pub(crate) use idempotency::MIGRATION as IDEMPOTENCY_MIGRATION;
 pub(crate) use idempotency::Submission;
-pub use idempotency::{Idempotency, SubmitOptions};
 pub use live_tasks::{Event, TaskEvents};
+pub use options::SubmitOptions;
 pub(crate) use owner::MIGRATION as OWNER_MIGRATION;
 pub(crate) use partials::Partials;
 pub(crate) use place::MIGRATION as PLACE_MIGRATION;

@@ -212,7 +212,8 @@ impl Tasks {
         shared.queue.reserve(&model, 0, shared.settings.queue_wait).await
     }
 
-    /// Queues a task that was on its way for a local lane, because no worker took it. Returns `None` if it was cancelled.
+    /// Puts a task that was on its way to a worker into the queue of this platform, because no worker took it. Returns `None` if the task
+    /// was cancelled.
     pub(crate) fn take_back(
         &self,
         id: &str,

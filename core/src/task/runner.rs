@@ -202,7 +202,7 @@ impl<'a> TaskControl<'a> {
     /// Returns an error if there is a reason to end the run.
     ///
     /// # Errors
-    /// `cancelled`, `invalid_state` when the platform closes, `task_timeout`.
+    /// `cancelled`; `invalid_state` if the platform closes or the run has lost its lease; `task_timeout`.
     fn check(&self) -> Result<()> {
         if self.live.cancel_requested() {
             return Err(Error::new(ErrorCode::Cancelled, "cancelled while it ran"));

@@ -1,8 +1,8 @@
 //! The operations on durable tasks. [`Platform`](crate::Platform) calls these.
 
-use super::checkpoints::{Checkpoints, check_catalog};
 use super::file_name;
 use super::live_tasks::{LiveTasks, TaskEvents};
+use super::model_checkpoints::{ModelCheckpoints, check_catalog};
 use super::partials::Partials;
 use super::place::Place;
 use super::queue::{Entry, Queue};
@@ -57,7 +57,7 @@ impl Tasks {
             models.push(model.id.clone());
         }
         check_catalog(&catalog)?;
-        let checkpoints = Arc::new(Checkpoints::new(settings.models_dir(), settings.device)?);
+        let checkpoints = Arc::new(ModelCheckpoints::new(settings.models_dir(), settings.device)?);
         let queue = Queue::new(settings.queue_depth, &models);
         let lanes =
             queue.lanes().iter().map(|model| LaneStatus { model: model.clone(), ..LaneStatus::default() }).collect();

@@ -1,7 +1,7 @@
 //! The state that the threads of the task service share, with the operations that several of them need.
 
-use super::checkpoints::Checkpoints;
 use super::live_tasks::LiveTasks;
+use super::model_checkpoints::ModelCheckpoints;
 use super::queue::Queue;
 use super::residency::LaneEvent;
 use super::store::{self, Lease};
@@ -31,7 +31,7 @@ pub(super) struct Shared {
     pub(super) live_tasks: LiveTasks,
     pub(super) queue: Arc<Queue>,
     pub(super) metrics: Arc<Metrics>,
-    pub(super) checkpoints: Arc<Checkpoints>,
+    pub(super) checkpoints: Arc<ModelCheckpoints>,
     pub(super) lanes: Mutex<Vec<LaneStatus>>,
     pub(super) observers: RwLock<Vec<LaneObserver>>,
 }

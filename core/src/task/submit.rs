@@ -1,18 +1,19 @@
-//! Submits a request: makes a task from it, stores the task and puts it into a lane's queue.
+//! Submits a request: makes a task from it, stores the task and puts it into the queue.
 //!
 //! A caller gets the task only after its row is durable and after it is in the queue and among the live tasks. A refused
 //! submission leaves nothing behind.
 
-use super::idempotency::{Submission, SubmitOptions};
+use super::idempotency::Submission;
 use super::job::NewTask;
 use super::live_tasks::Live;
+use super::options::SubmitOptions;
 use super::place::Place;
 use super::queue::{Entry, Reservation};
 use super::service::Tasks;
 use super::state::Shared;
 use super::trace::TraceParent;
 use super::types::Task;
-use super::{checkpoints, job, owner, store};
+use super::{job, model_checkpoints, owner, store};
 use crate::catalog::{ValidRequest, Weights};
 use crate::error::{Error, ErrorCode, Result};
 use crate::request::GenerateRequest;
@@ -82,7 +83,7 @@ impl Tasks {
     /// Whether [`Tasks::prepare`] is quick and reads nothing from disk: there is no picture to decode and no key to look up, and the
     /// model's files are part of the library.
     pub(crate) fn is_quick_to_prepare(&self, request: &GenerateRequest, options: &SubmitOptions) -> bool {
-        if options.idempotency.is_some() || !request.images.is_empty() {
+        if options.idempotency.is_some() || options.remix_of.is_some() || !request.images.is_empty() {
             return false;
         }
         // A request for an unknown model is refused immediately.
@@ -185,6 +186,7 @@ impl Shared {
     /// Makes a task from a valid request. It is not stored yet.
     fn draft(&self, valid: ValidRequest<'_>, submission: Option<Submission>, options: &SubmitOptions) -> Result<Draft> {
         options.owner.as_deref().map_or(Ok(()), owner::check)?;
+        options.remix_of.as_deref().map_or(Ok(()), |source| self.check_source(source))?;
         let model = valid.model;
         let checkpoint = self.checkpoints.get(model, job::lighting_of(&valid.values));
         // This must come after the lookup of the key: a gateway concludes from this error that no earlier submission is here.
@@ -196,7 +198,7 @@ impl Shared {
         let missing = match checkpoint {
             Ok(checkpoint) => {
                 let request = job::diffusion_request(&task, &inputs)?;
-                checkpoints::check(checkpoint.as_ref(), model, &task.mode, &request)?;
+                model_checkpoints::check(checkpoint.as_ref(), model, &task.mode, &request)?;
                 None
             }
             Err(error) => Some(error),
@@ -204,6 +206,19 @@ impl Shared {
         let (trace, remix_of) = (options.trace_parent.clone(), options.remix_of.clone());
         let SubmitOptions { partial_images, local_only, .. } = *options;
         Ok(Draft { task, inputs, submission, trace, remix_of, partial_images, local_only, missing })
+    }
+
+    /// Checks that the source of a remix is a task.
+    fn check_source(&self, source: &str) -> Result<()> {
+        if self.live_tasks.get(source).is_some() {
+            return Ok(());
+        }
+        self.store.read(|connection| store::get(connection, source)).map(drop).map_err(|error| match error.code() {
+            ErrorCode::TaskNotFound => Error::validation(format!("remix_of: {}", error.detail()))
+                .with_parameter("remix_of")
+                .with_action("Give the id of the task whose clip is made again."),
+            _ => error,
+        })
     }
 
     /// Stores a task and puts it into its reserved place in the queue. Calls `done` on the writer thread with true, or with false if

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Longest time between two checks for stale tasks. It is a tenth of the shortest limit if that is less.
+/// Longest time between two checks for stale tasks. The actual time is a tenth of the shorter limit, if that is less than this.
 const CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
 pub(super) struct Sweeper {
@@ -85,7 +85,8 @@ pub(super) fn fail_stale(shared: &Shared, since: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// Removes result folders of deleted tasks, of runs that lost their lease, and of runs that a crash interrupted.
+/// Removes result folders of deleted tasks, of runs that lost their lease, and of runs that a crash interrupted. Folders of tasks that
+/// have not ended are left until a later start.
 fn remove_orphans(shared: &Shared) {
     let Ok(entries) = std::fs::read_dir(shared.settings.data_dir.join("results")) else { return };
     for entry in entries.flatten() {

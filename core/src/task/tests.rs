@@ -1,4 +1,5 @@
 mod clock;
+mod options;
 mod owners;
 mod place;
 mod rows;

@@ -6,6 +6,8 @@
 use crate::error::Result;
 use crate::store::Migration;
 use rusqlite::{Connection, OptionalExtension as _, params};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 pub(crate) const MIGRATION: Migration = Migration { name: "trace", sql: "ALTER TABLE task ADD COLUMN trace TEXT;" };
 
@@ -19,7 +21,9 @@ pub(crate) const MIGRATION: Migration = Migration { name: "trace", sql: "ALTER T
 /// assert_eq!(trace.trace_id(), "4bf92f3577b34da6a3ce929d0e0e4736");
 /// let options = SubmitOptions::default().trace_parent(Some(trace));
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(with = "String", inline)]
 pub struct TraceParent {
     trace_id: String,
     parent_id: String,
@@ -58,6 +62,14 @@ impl TraceParent {
     #[must_use]
     pub fn parent_id(&self) -> &str {
         &self.parent_id
+    }
+}
+
+impl TryFrom<String> for TraceParent {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> std::result::Result<Self, Self::Error> {
+        Self::parse(&text).ok_or("it is not a header traceparent of W3C trace context")
     }
 }
 

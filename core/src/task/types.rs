@@ -76,7 +76,7 @@ pub struct TaskError {
 pub struct Task {
     /// Stable id.
     pub id: String,
-    /// Workspace of the worker that runs it. Null if it runs on this platform.
+    /// Workspace of the worker that it was sent to. Null if it runs on this platform.
     pub workspace: Option<String>,
     /// Its place. Not part of the JSON form, because callers can tell it from the id and the workspace.
     #[serde(skip)]
@@ -110,9 +110,9 @@ pub struct Task {
     pub stage: String,
     /// More about the stage, such as `step 3 of 20`.
     pub stage_detail: String,
-    /// File of the result, relative to the data folder. Present exactly when done.
+    /// File of the result, relative to the data folder, or `remote:/results/ID` if it is at a worker. Present exactly when done.
     pub result_path: Option<String>,
-    /// File of the preview, relative to the data folder.
+    /// File of the preview, relative to the data folder, or `remote:/preview/ID` if it is at a worker. Present exactly when done.
     pub preview_path: Option<String>,
     /// Why it failed. Present exactly when failed.
     pub error: Option<TaskError>,
@@ -183,7 +183,7 @@ pub enum Sort {
 pub struct TaskPage {
     /// The tasks of this page.
     pub items: Vec<Task>,
-    /// Number of tasks on all pages together.
+    /// Number of all tasks that match the query, including those that come before `after`.
     pub total: u64,
     /// Number of this page. The first page is 1.
     pub page: u32,
@@ -215,6 +215,7 @@ pub struct Media {
     /// Content type, such as `video/mp4`.
     pub content_type: &'static str,
     /// A file name with the right extension. It consists of the model, the seed, the first words of the prompt and the end of the
-    /// task's id: `tiny-video-1234-a-red-circle-5e6f7081.mp4`. For every prompt it has only letters, digits, `-`, `_` and `.`.
+    /// task's id: `tiny-video-1234-a-red-circle-5e6f7081.mp4`. For every prompt it has only letters and digits of any script, the
+    /// marks on them, `-`, `_` and `.`.
     pub file_name: String,
 }

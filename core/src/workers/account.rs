@@ -75,7 +75,7 @@ pub struct Deployment {
     pub started_at: Timestamp,
     /// When the command ended. Null while it runs.
     pub finished_at: Option<Timestamp>,
-    /// Whether the command succeeded.
+    /// Whether the command succeeded. False while it runs.
     pub ok: bool,
     /// The last part of the command's output, without the account's tokens.
     pub output: String,
@@ -99,7 +99,7 @@ pub struct Account {
     pub error: Option<AccountError>,
     /// Ids of the models that the worker offers. Null while they are unknown.
     pub models: Option<Vec<String>>,
-    /// Number of tasks at this worker that have not ended.
+    /// Number of tasks at this worker or on their way to it that have not ended.
     pub active: u64,
     /// Number of tasks that this worker has ever accepted.
     pub dispatched: u64,
@@ -107,7 +107,7 @@ pub struct Account {
     pub created_at: Timestamp,
     /// When the account last changed.
     pub updated_at: Timestamp,
-    /// When the worker was last asked for its health.
+    /// When the last check of the account ended.
     pub checked_at: Option<Timestamp>,
     /// When a task was last sent to it.
     pub used_at: Option<Timestamp>,

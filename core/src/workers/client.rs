@@ -1,8 +1,8 @@
 //! The HTTP client for workers. Time and size of every exchange are bounded. If there is no answer, the error tells whether the
 //! request may have arrived.
 //!
-//! Sending a request may take long if it keeps the pace that is required of incoming bodies too. After it was sent, the time limit
-//! for the answer begins.
+//! Sending a request may take a long time, but it must keep the pace that is also required of incoming bodies (`pace.rs`). The time
+//! limit for the answer begins when the request was sent.
 
 use super::address::{Addresses, CheckedResolver};
 use super::upload::{Progress, Upload};
@@ -108,7 +108,7 @@ pub(super) struct WorkerClient {
 impl WorkerClient {
     pub(super) fn new(settings: &WorkerSettings, pace: Pace, addresses: Addresses) -> Result<Self> {
         let client = |secure: bool| {
-            crate::client::builder()?
+            crate::http_client::builder()?
                 .connect_timeout(settings.connect_timeout)
                 .pool_idle_timeout(Duration::from_secs(20))
                 .pool_max_idle_per_host(4)

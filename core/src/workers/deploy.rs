@@ -19,7 +19,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
-/// Bytes of output that are kept while a command runs.
+/// The kept output of a running command is shortened to this number of bytes when it exceeds twice this number.
 const OUTPUT_KEPT: usize = 256 << 10;
 
 /// Bytes of output that are stored with the account.
@@ -38,13 +38,14 @@ impl Workers {
     /// Deploys a workspace in the background. The account is `checking` until the health check after the deployment has ended.
     ///
     /// # Errors
-    /// `not_found`; `validation_error` if the settings have no command; `invalid_state` if the account is disabled or being checked.
+    /// `not_found`; `validation_error` if the settings have no command; `invalid_state` if the account is disabled or being checked;
+    /// `dependency_unavailable` if its tokens cannot be used.
     pub fn deploy(&self, id: &str, caller: &Caller) -> Result<Account> {
         let account = self.get(id)?;
         self.begin(&account, caller)
     }
 
-    /// Deploys every account that has valid tokens and is neither disabled nor being checked.
+    /// Deploys every account that has valid tokens and is neither disabled nor being checked. Returns these accounts.
     ///
     /// # Errors
     /// `validation_error` if the settings have no command. If no account could be deployed, the error of the first one.
@@ -177,7 +178,7 @@ pub(super) fn run(
             Some(code) => failed(format!("the deploy command ended with code {code}"), output),
             None => failed("the deploy command was ended by a signal".to_owned(), output),
         },
-        Err(why) => failed(format!("the deploy command {why} ({} s)", limit.as_secs()), output),
+        Err(why) => failed(format!("the deploy command {why} (limit: {} s)", limit.as_secs()), output),
     }
 }
 

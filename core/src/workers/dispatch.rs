@@ -1,8 +1,8 @@
 //! Chooses the worker for a submission: first the least used one, then up to three others, and at last this platform.
 //!
-//! Invariants: the worker that the row of a task on its way names may have the task, with the task's id as idempotency key. For
-//! every other worker that may have it, an abandoned submission is recorded, which is cancelled there when the worker answers
-//! again. Such a worker is never chosen again for that task.
+//! Invariants: the row of a task on its way names a worker. That worker may already have the task, with the task's id as idempotency
+//! key. For every other worker that may have it, an abandoned submission is recorded, which is cancelled there when the worker
+//! answers again. Such a worker is never chosen again for that task.
 
 use super::abandoned;
 use super::account::{Account, AccountStatus};
@@ -80,7 +80,7 @@ pub(super) async fn dispatch(shared: &Arc<Shared>, draft: Draft) -> Result<Dispa
     }
 }
 
-/// Queues a task that no worker took for a local lane, or deletes it if it cannot run here.
+/// Puts a task that no worker took into the queue of this platform. Deletes it if it cannot run here or gets no place in the queue.
 async fn run_here(shared: &Arc<Shared>, untaken: Untaken, can_run_here: bool) -> Result<Task> {
     let Untaken { id, abandoned, reason } = untaken;
     let error = if can_run_here {
@@ -100,7 +100,7 @@ async fn run_here(shared: &Arc<Shared>, untaken: Untaken, can_run_here: bool) ->
     Err(error)
 }
 
-/// Queues a task that no worker took for a local lane. Waits for a place in a full queue, without using a thread.
+/// Puts a task that no worker took into the queue of this platform. Waits for a place in a full queue, without using a thread.
 async fn take_back(shared: &Arc<Shared>, id: &str, abandoned: Option<Abandoned>) -> Result<Task> {
     shared.metrics.dispatched("local");
     let place = shared.tasks.reserve_for(id).await?;

@@ -1,6 +1,6 @@
 -- Tasks at workers that were failed here. The worker may not know this, so they must be cancelled there.
 CREATE TABLE worker_given_up (
-    -- Of the task as it was here: workspace::id.
+    -- The id of the task here: workspace::id.
     id         TEXT PRIMARY KEY,
     workspace  TEXT NOT NULL,
     created_at INTEGER NOT NULL

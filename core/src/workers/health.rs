@@ -31,8 +31,10 @@ pub(super) enum Why {
 }
 
 impl Why {
+    /// Refuses a check that may not begin in the account's state.
+    ///
     /// # Errors
-    /// `invalid_state` if the check may not begin in the account's state.
+    /// `invalid_state`.
     fn check(self, account: &Account) -> Result<()> {
         use AccountStatus::{Disabled, Failed, Pending, Ready};
         let (from, what): (&[AccountStatus], _) = match self {

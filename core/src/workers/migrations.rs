@@ -7,4 +7,5 @@ pub(crate) const MIGRATION: Migration = Migration { name: "workers", sql: includ
 pub(crate) const GIVEN_UP_MIGRATION: Migration =
     Migration { name: "given_up_tasks", sql: include_str!("given_up.sql") };
 
-pub(crate) const PLACE_MIGRATION: Migration = Migration { name: "given_up_by_place", sql: include_str!("place.sql") };
+pub(crate) const PLACE_MIGRATION: Migration =
+    Migration { name: "given_up_by_place", sql: include_str!("given_up_by_place.sql") };

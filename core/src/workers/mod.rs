@@ -4,7 +4,8 @@
 //! following tasks that run elsewhere, health checks and deployments. Invariants: a task is durable here before it is sent to a
 //! worker; it is sent with its own idempotency key, so that no worker runs it twice; a request goes only to the registered address
 //! of an account; a worker's answer is limited in size and checked before it is used.
-//! Any thread may call. The background work has its own threads, which start when it is first needed.
+//!
+//! Any thread may call the methods of [`Workers`]. The background work has its own threads, which start when it is first needed.
 
 mod abandoned;
 mod account;

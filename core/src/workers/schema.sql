@@ -14,7 +14,7 @@ CREATE TABLE worker_account (
     updated_at   INTEGER NOT NULL,
     checked_at   INTEGER,
     used_at      INTEGER,
-    -- Raised by every check that begins, so that an older one can no longer tell how the account stands.
+    -- Raised when a check begins and when the account is disabled. The outcome of an older check is then ignored.
     epoch        INTEGER NOT NULL DEFAULT 0,
     deploy_started_at  INTEGER,
     deploy_finished_at INTEGER,

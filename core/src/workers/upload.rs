@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-/// Size in bytes of the pieces that the connection gets. It takes a few pieces ahead of those it has sent.
+/// Size in bytes of the pieces that the connection gets. The connection takes a few pieces before it has sent the earlier ones.
 const PIECE: usize = 4 << 10;
 
 /// How much of a body the connection has taken.

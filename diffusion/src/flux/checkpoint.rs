@@ -49,7 +49,8 @@ impl Files {
         self.recipe.schedule(request.sampler.as_deref(), tokens as usize)
     }
 
-    /// Returns the guidance of a request. A negative prompt takes a second prediction per step; without one there is no guidance.
+    /// Returns the classifier-free guidance of a request. A negative prompt costs a second prediction per step. Without a negative
+    /// prompt there is none. The guidance scale of the request is an input of the transformer and is not used here.
     pub(super) fn guidance(request: &Request) -> Guidance {
         let scale = if has_negative_prompt(request) { NEGATIVE_SCALE } else { 1.0 };
         Guidance::Classifier { scale }

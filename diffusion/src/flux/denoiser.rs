@@ -1,4 +1,4 @@
-//! The diffusion transformer of FLUX.1: predicts the velocity from noisy latents, a noise level and a prompt.
+//! The diffusion transformer of FLUX.1: predicts the flow from noisy latents, a noise level and a prompt.
 //!
 //! Always holds: everything that does not depend on the latents is computed once per generation (text states, rotary tables,
 //! and the modulations of all steps, whose layers are a fourth of the weights); with two prompts, both go through a block
@@ -113,8 +113,8 @@ impl Transformer {
         Ok(Plan { rotations: Rotations { joint, image }, text, grid })
     }
 
-    /// Predicts the velocity at step `step` for each prompt, from latents `[in_channels / 4, 1, h, w]` to
-    /// `[out_channels / 4, 1, h, w]`.
+    /// Predicts the flow `[out_channels / 4, 1, h, w]` in float32 for each prompt at step `step`, from latents
+    /// `[in_channels / 4, 1, h, w]`.
     pub(crate) fn forward(
         &self,
         latents: &Tensor,

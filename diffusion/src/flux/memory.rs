@@ -41,7 +41,7 @@ pub(super) fn preview(files: &Files, request: &Request) -> [Stretch; 2] {
 }
 
 fn autoencoder(files: &Files, work: u64) -> Stretch {
-    // In the file's encoding on the CPU, in float32 elsewhere.
+    // On the CPU the weights stay in the encoding of the file, and on other devices they are float32. The larger size is counted.
     let weights = files.recognised.vae.tensors.elements() * NUMBER;
     Stretch { name: "the autoencoder", weights, least: weights, work: work + BASE }
 }

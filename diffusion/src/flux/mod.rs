@@ -21,14 +21,14 @@ mod tests;
 
 use self::checkpoint::FluxCheckpoint;
 use self::sampling::FluxSampler;
-use super::family::{Checkpoint, Family, Honours, Sampling};
+use super::family::{Checkpoint, Family, Sampling, Supported};
 use super::weights::ModelFiles;
 use crate::error::Result;
 
 /// The FLUX.1 family.
 pub(super) struct Flux;
 
-static HONOURS: Honours = Honours {
+static SUPPORTED: Supported = Supported {
     modes: &["txt2img", "img2img"],
     parameters: &[
         "prompt",
@@ -53,8 +53,8 @@ impl Family for Flux {
         "flux"
     }
 
-    fn honours(&self) -> &'static Honours {
-        &HONOURS
+    fn supported(&self) -> &'static Supported {
+        &SUPPORTED
     }
 
     fn inspect(&self, files: &ModelFiles, sampling: &Sampling, _lighting: Option<&str>) -> Result<Box<dyn Checkpoint>> {

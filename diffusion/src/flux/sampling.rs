@@ -3,7 +3,7 @@
 //! Both samplers take Euler steps along the flow; they differ in the noise levels. `flow-matching` is the sampler of Black
 //! Forest Labs' code and of diffusers: evenly spaced levels, shifted more for larger pictures. `Euler` is ComfyUI's sampler
 //! `euler` with its scheduler `simple`: levels from a table that has the shift of a 1024x1024 picture for every size. At that
-//! size both have the same levels. schnell has no shift in either.
+//! size both have the same levels, except that `Euler` rounds them to entries of the table. schnell has no shift in either.
 //!
 //! References: `get_schedule` in <https://github.com/black-forest-labs/flux/blob/main/src/flux/sampling.py>, `ModelSamplingFlux`
 //! and `simple_scheduler` in <https://github.com/comfyanonymous/ComfyUI/blob/master/comfy/model_sampling.py> and `samplers.py`.
@@ -36,7 +36,7 @@ pub(crate) enum FluxSampler {
 }
 
 impl FluxSampler {
-    /// The stable names of all samplers, in the order of [`FluxSampler::from_name`].
+    /// The stable names of all samplers, in the order of the list in [`FluxSampler::from_name`].
     pub(super) const NAMES: [&'static str; 2] = ["Euler", "flow-matching"];
 
     /// Returns the sampler with this name.

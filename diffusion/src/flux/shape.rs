@@ -93,8 +93,8 @@ impl TransformerShape {
         let pairs = axes.iter().all(|axis| axis.is_multiple_of(2)) && axes.iter().sum::<usize>() == size;
         if !width.is_multiple_of(size) || !pairs {
             return Err(unusable(format!(
-                "{}: a transformer of width {width} does not divide into heads of {size} channels, of which {axes:?} are rotated \
-                 with the place of a token",
+                "{}: the width {width} of the transformer does not divide into heads of {size} channels, or the rotated channels \
+                 {axes:?} of a head are not even numbers with the sum {size}",
                 tensors.origin()
             )));
         }

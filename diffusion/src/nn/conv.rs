@@ -49,7 +49,8 @@ pub(crate) struct ConvShape {
     pub(crate) time_stride: usize,
 }
 
-/// A convolution with a kernel `[kt, k, k]`. Time is not padded: the caller puts `kt - 1` frames in front.
+/// A convolution with a kernel `[kt, k, k]`. [`Self::forward`] does not pad time. [`Self::causal`] puts `kt - 1` frames in front of
+/// the input.
 #[derive(Debug)]
 pub(crate) struct Conv {
     shape: ConvShape,
@@ -160,8 +161,8 @@ impl Conv {
         }
     }
 
-    /// Like [`Self::forward`], with as many output frames as input frames. `past` `[in, p, h, w]` has at most `kt - 1` frames and
-    /// precedes `input`; zeros precede `past`.
+    /// Does the same as [`Self::forward`], but puts `kt - 1` frames in front of `input`: frames of zeros, then `past`
+    /// `[in, p, h, w]`, which has at most `kt - 1` frames. With a time stride of 1 the output has as many frames as `input`.
     pub(crate) fn causal(&self, past: Option<&Tensor>, input: &Tensor) -> Result<Tensor> {
         match (&self.numbers, past) {
             (Numbers::Packed(packed), None) => Ok(input.contiguous()?.apply_op1_no_bwd(&cpu::Causal(packed))?),

@@ -1,7 +1,8 @@
 //! The weights of linear layers in all encodings.
 //!
-//! Always holds: a quantised matrix stays in the precision of the file. The computation uses the decoded numbers and never
-//! rounded products of codes, so an encoding costs only the precision that the file itself lost.
+//! Always holds: a quantised matrix stays in the encoding of the file. There is one exception: devices other than the CPU hold
+//! fp8 and int8 with block scales in the compute type. Products are computed from decoded numbers and never from the codes
+//! themselves, so an encoding costs only the precision that the file itself lost.
 
 use std::borrow::Cow;
 use std::fmt::Debug;
@@ -131,7 +132,7 @@ impl Matrix for BlockMatrix {
     }
 }
 
-/// Returns the number of each of the 256 bytes of fp8 or int8, without a scale.
+/// Returns the numbers that the 256 bytes of fp8 or int8 stand for, without a scale.
 fn codes(encoding: &Encoding) -> Result<Vec<f32>> {
     let unscaled = match encoding {
         Encoding::F8 { kind, .. } => Encoding::F8 { kind: *kind, scale: Scale::None },
@@ -163,7 +164,7 @@ const fn ggml(kind: Ggml) -> GgmlDType {
 struct CodedMatrix {
     codes: Tensor,          // bytes, flat
     table: Tensor,          // [256, numbers in a byte], float32
-    scales: Option<Tensor>, // [count, 1], float32: each is that of an equal run of numbers
+    scales: Option<Tensor>, // [count, 1], float32: each scales one of `count` runs of equal length
     shape: (usize, usize),
     compute: DType,
     bytes: u64,

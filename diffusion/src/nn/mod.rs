@@ -1,7 +1,8 @@
 //! The layers of models. Most have a plain version in candle's operations and a faster one for the CPU.
 //!
-//! Always holds: the device and the number type alone decide which version runs, and only this module chooses it. Layers
-//! accept and return float32 or the compute type. Norms, tables and biases are always float32.
+//! Always holds: the device, the number type and the crate's features decide which version runs, and only this module chooses
+//! it. Layers accept and return float32 or the compute type. The gains and shifts of norms are float32, and so are the biases of
+//! linear layers.
 
 mod attention;
 mod conv;

@@ -1,4 +1,5 @@
-//! Norms, combined with the operation that follows them. All of them compute in float32, whatever the type of their input.
+//! Norms, combined with the operation that follows them. All of them compute in float32. [`channel_norm`] requires a float32 input;
+//! the others accept any type.
 
 use candle_core::{DType, Tensor};
 

@@ -4,7 +4,7 @@ use candle_core::{Device, Tensor};
 
 use crate::error::Result;
 
-/// Returns the sinusoids of `values`, cosines first, `[values, width]`. Frequencies fall from 1 to 1/10,000. Reference:
+/// Returns the sinusoids of `values`, cosines first, `[values, width]`. Frequencies fall from 1 towards 1/10,000. Reference:
 /// `get_timestep_embedding` in diffusers with `flip_sin_to_cos`, in single precision as there.
 pub(crate) fn sinusoids(values: &[f64], width: usize, device: &Device) -> Result<Tensor> {
     let half = width / 2;

@@ -1,7 +1,7 @@
 //! The parts of a recognised model, for every family: choosing between copies of a network, and the error for a missing one.
 //!
-//! Always holds: only headers of files are read; a copy that does not fit is refused, and the error names its size and the one
-//! that is needed.
+//! Always holds: only headers of files and `config.json` are read; a copy that does not fit is refused, and the error names its
+//! size and the required one.
 
 mod config_json;
 mod incomplete;
@@ -36,7 +36,7 @@ pub(crate) struct Fit {
 
 impl Fit {
     /// Returns the copy of a network that fits, or `None` if there is no copy. Fails if no copy fits, or if several fit and
-    /// nothing distinguishes them. `read` returns a copy's number and its sizes.
+    /// nothing distinguishes them. `read` returns the number of a copy that must equal `required`, and its sizes.
     pub(crate) fn find<C>(
         &self,
         inventory: &Inventory,

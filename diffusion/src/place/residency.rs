@@ -59,7 +59,7 @@ impl Policy {
 
     /// Returns whether the autoencoder fits into memory beside the denoiser, so that a preview can be decoded between two steps.
     /// `both` returns the stretches of the denoiser and of the preview. When parts are loaded one by one, the autoencoder is
-    /// loaded for the first preview and stays until the result is decoded.
+    /// loaded for the first preview and stays loaded at least until the last step.
     pub(crate) fn has_room_for_preview(
         self,
         residency: Residency,

@@ -35,8 +35,8 @@ pub(super) fn quantile(share: f64) -> f64 {
     }
 }
 
-/// Returns the integral of `t^(a-1) * (1-t)^(a-1)` from 0 to `x`, for `x` from 0 to 1/2. It integrates the power series of
-/// the second factor term by term (<https://dlmf.nist.gov/8.17#E7>).
+/// Returns the integral of `t^(a-1) * (1-t)^(a-1)` from 0 to `x`, for `x` from 0 to 1/2, where `a` is [`SHAPE`]. It integrates
+/// the power series of the second factor term by term (<https://dlmf.nist.gov/8.17#E7>).
 fn below(x: f64) -> f64 {
     let mut term = libm::pow(x, SHAPE);
     let mut sum = term / SHAPE;

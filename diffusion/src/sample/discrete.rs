@@ -40,16 +40,17 @@ pub(crate) struct Discrete {
 }
 
 impl Discrete {
-    /// Returns the settings of a Stable Diffusion model whose files say no more: timesteps as in the configuration of Stable
-    /// Diffusion XL. If the last level has no signal, it uses trailing timesteps, because the others never visit that level.
+    /// Returns the settings of a Stable Diffusion model whose files have no scheduler configuration. The timesteps are those of
+    /// Stable Diffusion XL's configuration. If the last level has no signal, they are trailing timesteps, because leading ones do
+    /// not visit that level.
     pub(crate) fn new(prediction: Prediction, zero_snr: bool) -> Self {
         let timesteps = if zero_snr { Timesteps::Trailing } else { Timesteps::Leading { offset: 1 } };
         Self { prediction, zero_snr, timesteps, betas: Betas::STABLE }
     }
 
-    /// Returns whether pure noise is scaled by `sqrt(sigma^2 + 1)` when samples are not scaled: `init_noise_sigma` of
-    /// diffusers' classes, which use `timestep_spacing` for this even when the spacing overrides it. Spacings from ComfyUI
-    /// follow ComfyUI.
+    /// Returns whether the first sample is pure noise times `sqrt(sigma^2 + 1)` instead of `sigma`, for samplers whose space is
+    /// `Space::Exploding`. This is `init_noise_sigma` of diffusers' classes. It depends on `timestep_spacing`, even when another
+    /// spacing replaces the timesteps. Spacings from ComfyUI follow ComfyUI.
     pub(super) fn starts_whole(&self, spacing: Spacing) -> bool {
         match spacing {
             Spacing::Simple | Spacing::Normal | Spacing::SgmUniform => true,

@@ -3,8 +3,9 @@
 //!
 //! Always holds: a [`Schedule`] is data and computes nothing until a [`Sampler`] is created from it. A sampler belongs to
 //! one generation. It takes its noise from the caller's stream, or from the schedule's seed when its reference has a
-//! separate source (DPM++ SDE). Times fall from step to step, and the last step ends without noise unless the model's own
-//! configuration says otherwise. Scalars are rounded where the reference of each sampler rounds them.
+//! separate source (DPM++ SDE). Levels fall from step to step. The last step ends without noise, with two exceptions: DDIM with
+//! its own timesteps ends at the lowest level, and a model's own configuration can say otherwise. Scalars are rounded where the
+//! reference of each sampler rounds them.
 //!
 //! The table names the reference of each sampler. If diffusers and ComfyUI differ, the numbers are those of the scheduler of
 //! diffusers that is named here:
@@ -39,6 +40,7 @@ mod levels;
 mod names;
 mod noise;
 mod prediction;
+mod run_steps;
 mod sa;
 mod sampler;
 mod schedule;
@@ -49,7 +51,6 @@ mod solve;
 mod spacing;
 mod table;
 mod unipc;
-mod walk;
 
 #[cfg(test)]
 mod tests;
@@ -62,8 +63,8 @@ pub(crate) use guidance::{Expert, Guidance};
 pub(crate) use names::{DISCRETE_NAMES, SamplerName};
 pub(crate) use noise::Noise;
 pub(crate) use prediction::Prediction;
+pub(crate) use run_steps::{Steps, run_steps};
 pub(crate) use sampler::{Sampler, Time};
 pub(crate) use schedule::Schedule;
 pub(crate) use shift::DynamicShift;
 pub(crate) use spacing::Spacing;
-pub(crate) use walk::{Steps, run_steps};

@@ -76,8 +76,8 @@ impl Noise {
 
     /// Returns the next `count` standard normal numbers, as one call of `torch.randn` with that many elements draws them.
     ///
-    /// Sixteen or more numbers come from blocks of sixteen uniform numbers, with new draws for the last block. Fewer numbers
-    /// come in pairs in double precision. Reference:
+    /// Sixteen or more numbers come from blocks of sixteen uniform numbers. If `count` is not a multiple of sixteen, the last
+    /// sixteen numbers are drawn again as one block. Fewer than sixteen numbers come in pairs in double precision. Reference:
     /// <https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/cpu/DistributionTemplates.h>
     #[must_use]
     pub(crate) fn randn(&mut self, count: usize) -> Vec<f32> {

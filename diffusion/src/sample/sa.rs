@@ -126,8 +126,9 @@ fn lambda(sigma: f32) -> f64 {
     libm::log((1.0 - sigma) / sigma)
 }
 
-/// Computes the weights of the predictions: the integrals of the Lagrange polynomials through `nodes`, each times `c * e^(c
-/// * u)`, for `u` from `-h` to 0. A node is half the logarithm of the ratio, relative to the end of the step.
+/// Computes the weights of the predictions: the integrals of the Lagrange polynomials through `nodes`, each times
+/// `c * e^(c * u)`, for `u` from `-h` to 0. A node is half the logarithm of the signal-to-noise ratio, relative to the end of the
+/// step.
 fn weights(nodes: &[f64], h: f64, c: f64) -> Result<Vec<f64>> {
     // The integral of `c * e^(c * u) * u^power`, by parts from that of the lower power.
     let mut moments = vec![-libm::expm1(-c * h)];

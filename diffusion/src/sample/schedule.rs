@@ -199,7 +199,8 @@ impl Schedule {
         self.train_steps
     }
 
-    /// Creates the sampler of `steps` steps without the first `begin`: 0 for pure noise, more to change a picture.
+    /// Creates the sampler of `steps` steps, without the first `begin` of them. `begin` is 0 to start from pure noise, and more to
+    /// change a picture.
     ///
     /// If a spacing has fewer levels than requested, the remaining steps are counted from the end.
     pub(crate) fn make_sampler(&self, steps: usize, begin: usize) -> Result<Box<dyn Sampler>> {
@@ -260,7 +261,7 @@ impl Schedule {
                 )));
             }
         };
-        // These two need the logarithm of the signal-to-noise ratio, which is not finite at level 1.
+        // UniPC and SA-Solver need a finite logarithm of the signal-to-noise ratio. At level 1 it is infinite.
         if let Some(first) = times.first_mut()
             && first.sigma >= 1.0
         {

@@ -3,7 +3,7 @@
 //! Reference: <https://github.com/numpy/numpy/blob/main/numpy/random/bit_generator.pyx>, based on M. E. O'Neill's
 //! `seed_seq_fe`.
 
-/// Words of the pool, as torchsde sets it for its trees.
+/// Number of words in the pool, as torchsde sets it for its trees.
 const POOL: usize = 24;
 
 const INIT_A: u32 = 0x43b0_d7e5;

@@ -15,7 +15,7 @@ use crate::sample::{Guidance, Schedule, Spacing};
 use crate::text::{ClipTokenizer, Padding, clip_tokenizer};
 use crate::weights::{Inventory, ModelFiles, Place};
 
-/// Last layers of the text encoders that are skipped by default: SDXL was trained on the states before the last layer.
+/// Number of last layers of the text encoders that are skipped by default: SDXL was trained on the states before the last layer.
 const DEFAULT_SKIPPED: usize = 1;
 
 /// A recognised model, shared by its checkpoint and the pipelines that were loaded from it.
@@ -94,7 +94,7 @@ impl Checkpoint for SdxlCheckpoint {
     }
 
     fn modes(&self) -> Vec<&'static str> {
-        super::HONOURS.modes.to_vec()
+        super::SUPPORTED.modes.to_vec()
     }
 
     fn check(&self, request: &Request) -> Result<()> {

@@ -17,7 +17,7 @@ use crate::weights::Tensors;
 const NUMBER: u64 = 4;
 /// Bytes of the program itself, of its threads and of the part of a matrix that is decoded at a time.
 const BASE: u64 = 160 << 20;
-/// A low estimate of the letters per token: tags and names have short tokens.
+/// A low estimate of the bytes of text per token: tags and names have short tokens.
 const LETTERS: u64 = 2;
 
 /// Returns the memory of the weights, which no request changes.
@@ -46,12 +46,13 @@ pub(super) fn preview(files: &Files, request: &Request) -> [Stretch; 2] {
 }
 
 fn autoencoder(files: &Files, work: u64) -> Stretch {
-    // In the file's encoding on the CPU, in float32 elsewhere.
+    // On the CPU the weights stay in the encoding of the file, and on other devices they are float32. The larger size is counted.
     let weights = files.recognised.vae.tensors.elements() * NUMBER;
     Stretch { name: "the autoencoder", weights, least: weights, work: work + BASE }
 }
 
-/// Returns the stretch of a text encoder: the highest use of one chunk of a prompt, and the states of the other chunks.
+/// Returns the stretch of a text encoder: its highest use while it encodes one chunk of a prompt. The states of other chunks are
+/// small and are not counted.
 fn text(encoder: &FoundPart<ClipConfig>) -> Stretch {
     let config = &encoder.config;
     let positions = config.positions as u64;

@@ -20,7 +20,7 @@ mod variant;
 mod tests;
 
 use self::checkpoint::SdxlCheckpoint;
-use super::family::{Checkpoint, Family, Honours, Sampling};
+use super::family::{Checkpoint, Family, Sampling, Supported};
 use super::sample::DISCRETE_NAMES;
 use super::weights::ModelFiles;
 use crate::error::Result;
@@ -28,7 +28,7 @@ use crate::error::Result;
 /// The SDXL family.
 pub(super) struct Sdxl;
 
-static HONOURS: Honours = Honours {
+static SUPPORTED: Supported = Supported {
     modes: &["txt2img", "img2img"],
     parameters: &[
         "prompt",
@@ -55,8 +55,8 @@ impl Family for Sdxl {
         "sdxl"
     }
 
-    fn honours(&self) -> &'static Honours {
-        &HONOURS
+    fn supported(&self) -> &'static Supported {
+        &SUPPORTED
     }
 
     fn inspect(&self, files: &ModelFiles, sampling: &Sampling, _: Option<&str>) -> Result<Box<dyn Checkpoint>> {

@@ -48,7 +48,7 @@ impl Model {
         self.decode(&latents, control)
     }
 
-    /// Generates the latents `[channels, 1, height, width]` of a picture.
+    /// Generates the latents `[channels, 1, height / 8, width / 8]` of a picture.
     pub(super) fn latents(&mut self, request: &Request, control: &mut dyn Control) -> Result<Tensor> {
         checkpoint::check(&self.files, request)?;
         self.make_room(request);

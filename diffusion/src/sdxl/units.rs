@@ -115,7 +115,7 @@ pub(super) struct Branch {
     pub(super) state: Tensor,
     /// Skip connections from the down path to the up path, the next one last.
     pub(super) skips: Vec<Tensor>,
-    /// The activated embedding of the time, `[1, width]`.
+    /// The activated embedding of the time, the pooled prompt and the sizes, `[1, width]`.
     pub(super) time: Tensor,
 }
 
@@ -183,7 +183,8 @@ impl Block {
             state = residual.forward(state, &time)?;
         }
         if let Some(resize) = &self.resize {
-            // An upsampler gives the size of the next skip connection: twice the size, or one less where that side was odd.
+            // The output of an upsampler has the size of the next skip connection: twice the input's sides, or one less for a side
+            // that was odd.
             let to = match (self.unit, skips.last()) {
                 (Unit::Upsample { .. }, Some(next)) => {
                     let (_, _, height, width) = next.dims4()?;

@@ -12,7 +12,7 @@ use crate::weights::{StoredTensor, Tensors};
 /// Writes a denoiser to a folder.
 pub(crate) type Writer = Box<dyn Fn(&Part, &Path)>;
 
-/// Returns whether a tensor is one that writers of small files encode.
+/// A function that returns whether files with a smaller encoding encode this tensor. All other tensors keep their type.
 type Encodes = fn(&str, &Raw) -> bool;
 
 fn safetensors(encodes: Encodes, change: impl Fn(&str, &Raw) -> Vec<(String, Raw)> + 'static) -> Writer {
@@ -39,7 +39,8 @@ fn dense(encodes: Encodes, dtype: Dtype) -> Writer {
     })
 }
 
-/// Writes fp8 with one scale for each tensor under `suffix`. Without a suffix the scale is 1 and is not written.
+/// Writes fp8 with one scale for each tensor, stored under the name `<layer>.<suffix>`. Without a suffix the scale is 1 and
+/// is not written.
 fn fp8(encodes: Encodes, suffix: Option<&'static str>) -> Writer {
     safetensors(encodes, move |name, raw| {
         let values = raw.values();
@@ -128,8 +129,8 @@ fn four_bit(encodes: Encodes, kind: &'static str, nested: bool) -> Writer {
     })
 }
 
-/// Returns all encodings: name for people, writer, and the largest change of the picture (of 1) that it may make compared
-/// with dense weights. `encodes` selects the tensors that are encoded in safetensors. In GGUF all matrices whose rows divide
+/// Returns all encodings: name for people, writer, and the largest change of a pixel (on a scale from 0 to 1) that it may make
+/// compared with dense weights. `encodes` selects the tensors that are encoded in safetensors. In GGUF all matrices whose rows divide
 /// into blocks are encoded.
 pub(crate) fn encodings(encodes: Encodes, architecture: &'static str) -> Vec<(&'static str, Writer, f32)> {
     vec![

@@ -1,5 +1,5 @@
-//! Files of true sizes that take no memory. Tests write their names and shapes by hand from the code of those who publish
-//! such files.
+//! Weight files with the sizes of published ones that take no memory. Tests list the names and shapes of their tensors by
+//! hand, from the publishers' code.
 
 use std::sync::{Arc, OnceLock};
 
@@ -11,7 +11,7 @@ pub(crate) type Sample = Vec<(String, Vec<usize>)>;
 /// Bytes of the largest tensor of any sample: the embedding of UMT5-XXL with two bytes an element.
 const LARGEST: u64 = 256_384 * 4096 * 2;
 
-/// Returns a tensor of zeros in bfloat16 that takes no memory, however large it is.
+/// Returns a tensor of zeros in bfloat16 that takes no memory. It has at most [`LARGEST`] bytes.
 pub(crate) fn zeros(shape: &[usize]) -> StoredTensor {
     static ZEROS: OnceLock<FileBytes> = OnceLock::new();
     let all = ZEROS.get_or_init(|| {
@@ -34,11 +34,11 @@ pub(crate) fn below(prefix: &str, sample: &Sample) -> Sample {
     sample.iter().map(|(name, shape)| (format!("{prefix}{name}"), shape.clone())).collect()
 }
 
-/// Collects tensors.
+/// Collects the names and shapes of tensors.
 #[derive(Default)]
-pub(crate) struct Writer(pub(crate) Sample);
+pub(crate) struct SampleBuilder(pub(crate) Sample);
 
-impl Writer {
+impl SampleBuilder {
     pub(crate) fn put(&mut self, name: impl Into<String>, shape: &[usize]) {
         self.0.push((name.into(), shape.to_vec()));
     }

@@ -44,7 +44,7 @@ pub(super) fn of_merges(merges: &str) -> Result<Tokenizer> {
         .map_err(|error| Error::internal(format!("CLIP's tokenizer: {error}")))
 }
 
-/// Builds the tokenizer of a `vocab.json` and a `merges.txt`. Errors call them by `names`.
+/// Builds the tokenizer of a `vocab.json` and a `merges.txt`. Error messages call these files by `names`.
 pub(super) fn of_files(names: [&str; 2], vocabulary: &[u8], merges: &[u8], special: Special<'_>) -> Result<Tokenizer> {
     let [of_vocabulary, of_merges] = names;
     let vocabulary: HashMap<String, u32> =
@@ -69,7 +69,7 @@ fn assembled(
     let (start, end) = (special.start.unwrap_or(START), special.end.unwrap_or(END));
     let id = |token: &str| vocabulary.get(token).copied().ok_or_else(|| format!("the token {token} is missing"));
     let (start_id, end_id) = (id(start)?, id(end)?);
-    // No cache: the crate keeps one for each thread that ever encoded, and it would outlive the tokenizer.
+    // No cache: the crate `tokenizers` keeps one for each thread that has encoded a text, and it would outlive the tokenizer.
     let model = BPE::builder()
         .vocab_and_merges(vocabulary, merges)
         .continuing_subword_prefix(String::new())

@@ -153,8 +153,9 @@ impl TextEncoder {
         Ok(candle_nn::ops::rms_norm(&state, &self.final_norm, epsilon)?)
     }
 
-    /// Returns the bucket of every (query, key) pair, query-major. Each sign has half of the buckets: near distances have
-    /// one bucket each, and far ones share logarithmically sized buckets.
+    /// Returns the bucket of every (query, key) pair, query-major. Keys after the query have one half of the buckets, and all
+    /// other keys have the other half. In each half, near distances have one bucket each, and far ones share logarithmically
+    /// sized buckets.
     fn buckets(&self, count: usize) -> Vec<u32> {
         let half = self.config.buckets / 2;
         let exact = half / 2;

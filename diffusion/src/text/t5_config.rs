@@ -34,8 +34,8 @@ pub(crate) fn t5_config(files: &ModelFiles, found: &FoundNetwork, tensors: &Tens
     let distance = config.max_distance;
     if !inner.is_multiple_of(num_heads) || config.buckets < 4 || distance <= config.buckets / 4 {
         return Err(unusable(format!(
-            "{}: {num_heads} heads in {inner} channels with {} position buckets up to a distance of {distance} cannot \
-             be",
+            "{}: {num_heads} heads in {inner} channels with {} position buckets up to a distance of {distance} do not \
+             fit together",
             tensors.origin(),
             config.buckets
         )));

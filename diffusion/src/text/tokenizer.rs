@@ -14,10 +14,10 @@ use super::vocabulary::Vocabulary;
 use crate::error::Result;
 use crate::weights::unusable;
 
-/// The length that Wan and FLUX were trained with. It applies unless the tokenizer sets a smaller one.
+/// The number of ids that Wan and FLUX were trained with. It applies unless the tokenizer sets a smaller one.
 const LONGEST: usize = 512;
 
-/// The length that CLIP was trained with.
+/// The number of ids that CLIP was trained with.
 const LONGEST_CLIP: usize = 77;
 
 /// The settings in the files beside a vocabulary: `tokenizer_config.json` and `special_tokens_map.json`.
@@ -93,7 +93,7 @@ impl PromptTokenizer {
         }
         let mut inner = Tokenizer::from_bytes(json).map_err(|error| failed(&error))?;
         let padding = inner.get_padding().map(|padding| padding.pad_id);
-        // This type truncates itself so that it can count the lost ids. A tokenizer that truncates stops reading early.
+        // The ids are truncated later, so that the lost ones can be counted. A tokenizer that truncates stops reading early.
         inner.with_padding(None).with_truncation(None).map_err(|error| failed(&error))?;
         if matches!(inner.get_model(), ModelWrapper::BPE(_)) {
             let mut model = inner.get_model().clone();

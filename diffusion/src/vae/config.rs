@@ -23,7 +23,7 @@ pub(crate) struct VaeConfig {
     pub(crate) decoder_base_dim: usize,
     /// Channels of a latent.
     pub(crate) z_dim: usize,
-    /// Channels of each level as multiples of `base_dim`.
+    /// Channels of each level as multiples of `base_dim` in the encoder and of `decoder_base_dim` in the decoder.
     pub(crate) dim_mult: Vec<usize>,
     /// Residual blocks of a level; the decoder has one more.
     pub(crate) num_res_blocks: usize,

@@ -2,8 +2,8 @@
 //!
 //! Wan's autoencoders process clips. That of SDXL and FLUX.1 processes pictures ([`kl`]).
 //!
-//! Always holds: an autoencoder runs over chunks of frames and optionally over tiles, so its memory depends on the size of a
-//! tile and not on the length of a clip. Frames are delivered as soon as they are finished.
+//! Always holds: an autoencoder runs over chunks of frames and optionally over tiles, so the memory of its layers depends on
+//! the size of a tile and not on the length of a clip. Frames are delivered as soon as they are finished.
 
 mod blocks;
 mod causal3d;
@@ -55,7 +55,8 @@ impl Factors {
     }
 }
 
-/// Called before each chunk with the number of finished chunks and of all chunks. Its error ends the work.
+/// Called before each chunk with the number of finished chunks and of all chunks. [`kl`] counts layers instead of chunks. An
+/// error that it returns ends the work.
 pub(crate) type Progress<'a> = &'a mut dyn FnMut(usize, usize) -> Result<()>;
 
 /// Receives finished frames `[3, n, h, w]` from -1 to 1, in order.
@@ -83,7 +84,7 @@ impl Clip for Tensor {
     }
 }
 
-/// An autoencoder of any family.
+/// An autoencoder that processes clips.
 pub(crate) trait Autoencoder: Debug + Send + Sync {
     /// Encodes a clip to normalised latents `[z, t, h, w]`.
     fn encode(&self, clip: &dyn Clip, tiling: Option<Tiling>, progress: Progress<'_>) -> Result<Tensor>;

@@ -1,4 +1,5 @@
-//! Tests of properties that every Wan autoencoder has, with the embedded one and one of each generation.
+//! Tests of properties that every Wan autoencoder has, with the embedded one, which has the layers of Wan 2.1, and one of
+//! Wan 2.2.
 
 use candle_core::Tensor;
 

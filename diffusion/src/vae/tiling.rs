@@ -1,10 +1,11 @@
 //! Runs an autoencoder over a clip: chunk by chunk in time and, for large frames, tile by tile in space.
 //!
-//! Always holds: memory does not grow with the number of frames, except for the finished frames themselves (6 bytes a pixel)
-//! and, with tiles, about as much again for the features between the layers that process whole frames and those that process
-//! tiles. Layers at the size of latents, which include attention over a frame, always process the whole frame. The others
-//! are convolutions, which read only nearby pixels, so blended tiles are close to the whole. Each tile goes through all
-//! frames before the next tile begins, because the layers' state of one tile is far larger (some 10,000 bytes a pixel).
+//! Always holds: memory does not grow with the number of frames, except with tiles: decoding then holds the finished frames
+//! (6 bytes a pixel), and both directions hold the features between the layers that process whole frames and those that
+//! process tiles (about as much again). Layers at the size of latents, which include attention over a frame, always process
+//! the whole frame. The others are convolutions, which read only nearby pixels, so blended tiles are close to the whole.
+//! Each tile goes through all frames before the next tile begins, because the layers' state of one tile is far larger (some
+//! 10,000 bytes a pixel).
 
 use candle_core::{Device, Tensor};
 
@@ -92,7 +93,8 @@ impl Axis {
             .collect()
     }
 
-    /// Returns the share of tile `index` at pixel `x`. It is 0 outside the tile.
+    /// Returns the weight of tile `index` at pixel `x`: its share before the shares of all tiles are made to add up to 1. It is
+    /// 0 outside the tile.
     fn weight(&self, index: usize, x: usize, factor: usize) -> f32 {
         let start = |index: usize| self.starts.get(index).map(|start| start * factor);
         let (size, Some(from)) = (self.size * factor, start(index)) else { return 0.0 };
@@ -161,7 +163,7 @@ impl CanvasNumber for f32 {
     }
 }
 
-/// A colour from -1 to 1 in steps of 1 / 32767. It takes half the memory of a float32, and its steps are 128 times finer
+/// A colour from -1 to 1 in steps of 1 / 32767. It takes half the memory of a float32, and its steps are 257 times finer
 /// than those of a byte.
 impl CanvasNumber for i16 {
     fn add(&mut self, value: f32) {

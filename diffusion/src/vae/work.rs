@@ -92,7 +92,7 @@ impl Grid {
         self.latents * self.rows * self.columns * channels as u64 * NUMBER
     }
 
-    /// Returns the bytes of some layers of one direction, whose chunks begin with `frames` frames.
+    /// Returns the bytes that some layers of one direction take when the first of them processes `frames` frames at a time.
     fn work(&self, plan: &TowerPlan, frames: u64, depths: &[Depth]) -> u64 {
         let scale = if plan.up || !depths.contains(&Depth::Wide) { 1 } else { self.scale };
         let size = Size { frames, rows: self.rows * scale, columns: self.columns * scale };

@@ -22,8 +22,8 @@ const BICUBIC: u32 = 3;
 ///
 /// Without that file, the shorter side is scaled to the encoder's size and the centre is cropped, as ComfyUI does and as
 /// the file in `Wan2.2-Animate-14B-Diffusers` requests. The original Wan code stretches the whole picture to the
-/// square; a folder requests that with a `size` of both sides and `do_center_crop` false, and the 478 bytes of the file
-/// in the published `Wan2.1-I2V-14B-720P-Diffusers` are exactly the length of such a configuration.
+/// square. A folder requests that with a `size` of both sides and `do_center_crop` false. The file in the published
+/// `Wan2.1-I2V-14B-720P-Diffusers` probably does so: its length, 478 bytes, is exactly that of such a configuration.
 ///
 /// Reference:
 /// <https://github.com/huggingface/transformers/blob/main/src/transformers/models/clip/image_processing_clip.py>

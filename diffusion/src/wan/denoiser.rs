@@ -102,7 +102,7 @@ pub(crate) struct Transformer {
 }
 
 impl Transformer {
-    /// Loads the transformer's other layers. The caller has loaded its blocks or prepared them for streaming.
+    /// Loads all layers except the blocks, which the caller has loaded or prepared for streaming.
     pub(crate) fn load(
         config: &TransformerShape,
         scope: &Scope<'_>,

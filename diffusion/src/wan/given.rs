@@ -28,8 +28,8 @@ pub(super) struct PlacedFrame<'a> {
     pub(super) strength: f64,
 }
 
-/// Moves given frames to the positions that the model was trained with, sorted. Fails when two frames move to the same
-/// position.
+/// Moves given frames to the positions that the model was trained with, and sorts them. Fails with `InvalidRequest` when a
+/// frame is past the end of the clip, or when two frames move to the same position.
 pub(super) fn placed(given: &[GivenFrame], frames: u32) -> Result<Vec<PlacedFrame<'_>>> {
     let mut placed: Vec<(u32, PlacedFrame<'_>)> = vec![];
     for frame in given {
@@ -55,7 +55,7 @@ pub(super) fn placed(given: &[GivenFrame], frames: u32) -> Result<Vec<PlacedFram
 }
 
 /// Returns the position for `index`: the first and last frame stay, others move to the nearest multiple of eight. Of two equally
-/// near multiples, returns the even one.
+/// near multiples, returns the one that is a multiple of 16. Returns the multiple before it when the nearest one is past the end.
 fn place(index: u32, frames: u32) -> u32 {
     let last = frames.saturating_sub(1);
     if index == 0 || index == last {
@@ -132,8 +132,9 @@ impl Clip for StillClip<'_> {
     }
 }
 
-/// Builds the four mask channels `[4, latent frames, height, width]`: 1 where a frame is given. The first frame of the clip
-/// fills all four channels of its latent frame. Every other frame fills one of the four channels of its latent frame.
+/// Builds the four mask channels `[4, latent frames, height, width]`: the strength of a frame where it is given, and 0 elsewhere.
+/// The first frame of the clip fills all four channels of its latent frame. Every other frame fills one of the four channels of
+/// its latent frame.
 pub(super) fn mask(
     placed: &[PlacedFrame<'_>],
     (frames, height, width): (usize, usize, usize),
@@ -152,8 +153,8 @@ pub(super) fn mask(
     Ok(mask.broadcast_as((4, frames, height, width))?.contiguous()?)
 }
 
-/// Builds VACE's mask `[spatial * spatial, latent frames, height, width]`: 1 where the model generates. Each latent frame
-/// takes the mask of the frame that the reference picks as the nearest.
+/// Builds VACE's mask `[spatial * spatial, latent frames, height, width]`: 1 where the model generates, and 1 minus the strength
+/// where a frame is given. Each latent frame takes the mask of the frame that the reference picks as the nearest.
 pub(super) fn control_mask(
     placed: &[PlacedFrame<'_>],
     frames: usize,

@@ -4,8 +4,8 @@ use super::variant::Recognised;
 use crate::error::{Error, Result};
 use crate::weights::Expert;
 
-/// Keeps the transformer that `lighting` names, `high_noise` or `low_noise`. With a single transformer, only that
-/// transformer's name or the default `low_noise` is accepted.
+/// Keeps the transformer that `lighting` names, `high_noise` or `low_noise`. With a single transformer, only the default
+/// `low_noise` is accepted. Fails with `InvalidRequest` for anything else.
 pub(super) fn choose(recognised: &mut Recognised, lighting: &str) -> Result<()> {
     let expert = match lighting {
         "high_noise" => Expert::High,

@@ -117,7 +117,8 @@ fn transformer(files: &Files, request: &Request) -> Option<Stretch> {
     Some(Stretch { name: "the transformer", weights, least: least(&expert.tensors), work })
 }
 
-/// Returns the bytes of a transformer's weights outside its blocks, plus those of its largest block.
+/// Returns the bytes of a transformer's weights outside its blocks, plus those of its largest block and of its largest control
+/// block.
 fn least(tensors: &Tensors) -> u64 {
     let below =
         |list: &str| (0..tensors.count(list)).map(|index| tensors.bytes_below(&format!("{list}.{index}"))).collect();

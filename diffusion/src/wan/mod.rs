@@ -1,7 +1,7 @@
 //! The Wan family: causal 3D autoencoders, a UMT5 text encoder, a CLIP image encoder, diffusion transformers, flow matching.
 //!
-//! Owns the recognition of Wan's files, and the way from request to frames for every variant: text to video, image to video
-//! with and without image tokens, first and last frame, VACE, two experts, a time for each token.
+//! Recognises Wan's files, and turns a request into frames with every variant: text to video, image to video with and without
+//! image tokens, first and last frame, VACE, two experts, and a time for each token.
 
 mod block;
 mod checkpoint;
@@ -21,7 +21,7 @@ mod variant;
 mod tests;
 
 use self::checkpoint::WanCheckpoint;
-use super::family::{Checkpoint, Family, Honours, Sampling};
+use super::family::{Checkpoint, Family, Sampling, Supported};
 use super::weights::ModelFiles;
 use crate::error::Result;
 
@@ -51,7 +51,7 @@ pub(super) static TINY: ModelFiles = ModelFiles::Embedded(tiny![
 /// The Wan family.
 pub(super) struct Wan;
 
-static HONOURS: Honours = Honours {
+static SUPPORTED: Supported = Supported {
     modes: &["txt2img", "img2img", "t2v", "i2v", "first_last_frame", "arbitrary_frame"],
     parameters: &[
         "prompt",
@@ -88,8 +88,8 @@ impl Family for Wan {
         "wan"
     }
 
-    fn honours(&self) -> &'static Honours {
-        &HONOURS
+    fn supported(&self) -> &'static Supported {
+        &SUPPORTED
     }
 
     fn inspect(&self, files: &ModelFiles, sampling: &Sampling, lighting: Option<&str>) -> Result<Box<dyn Checkpoint>> {

@@ -34,7 +34,7 @@ impl HoldsWeights for ClipVision {
     }
 }
 
-/// A part of the model, to say which parts stay in memory.
+/// A part of the model that can stay in memory when [`Model::unload_except`] unloads the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
     ImageEncoder,

@@ -26,7 +26,7 @@ pub(super) struct StepInputs {
 }
 
 /// The inputs of one expert for all its steps.
-struct Run {
+struct ExpertInputs {
     plan: Plan,
     contexts: Vec<Context>,
 }
@@ -36,14 +36,14 @@ pub(super) struct WanSteps<'a> {
     model: &'a mut Model,
     inputs: StepInputs,
     /// The inputs of the high-noise expert and of the low-noise expert.
-    runs: [Option<Run>; 2],
+    expert_inputs: [Option<ExpertInputs>; 2],
     previews: bool,
 }
 
 impl<'a> WanSteps<'a> {
     pub(super) fn new(model: &'a mut Model, inputs: StepInputs, request: &Request) -> Self {
         let previews = model.has_room_for_preview(request);
-        Self { model, inputs, runs: [None, None], previews }
+        Self { model, inputs, expert_inputs: [None, None], previews }
     }
 
     /// Returns the denoiser's condition and frees everything else.
@@ -52,7 +52,7 @@ impl<'a> WanSteps<'a> {
     }
 
     /// Computes the inputs that an expert needs for all its steps.
-    fn run(&self, expert: Expert) -> Result<Run> {
+    fn inputs_of(&self, expert: Expert) -> Result<ExpertInputs> {
         let transformer = self.model.expert(expert)?;
         let times: Vec<f64> = self.inputs.times.iter().map(|time| time.model).collect();
         let given = match &self.inputs.condition {
@@ -62,11 +62,18 @@ impl<'a> WanSteps<'a> {
         let image = self.inputs.image.as_ref();
         let contexts = self.inputs.states.iter().map(|states| transformer.context(states, image));
         let contexts = contexts.collect::<Result<_>>()?;
-        Ok(Run { plan: transformer.plan(self.inputs.sizes.latent, &times, given)?, contexts })
+        Ok(ExpertInputs { plan: transformer.plan(self.inputs.sizes.latent, &times, given)?, contexts })
     }
 
     /// Computes the guided velocity of one step.
-    fn velocity(&self, expert: Expert, run: &Run, step: usize, time: Time, latents: &Tensor) -> Result<Tensor> {
+    fn velocity(
+        &self,
+        expert: Expert,
+        inputs: &ExpertInputs,
+        step: usize,
+        time: Time,
+        latents: &Tensor,
+    ) -> Result<Tensor> {
         let (input, control) = match &self.inputs.condition {
             Condition::Nothing => (latents.clone(), None),
             Condition::Mask(mask) => (Tensor::cat(&[latents, mask], 0)?, None),
@@ -75,8 +82,8 @@ impl<'a> WanSteps<'a> {
         };
         let guidance = self.inputs.guidance;
         let branches = if guidance.scale(time).is_some() { 2 } else { 1 };
-        let contexts: Vec<&Context> = run.contexts.iter().take(branches).collect();
-        let velocities = self.model.expert(expert)?.forward(&input, &run.plan, step, &contexts, control)?;
+        let contexts: Vec<&Context> = inputs.contexts.iter().take(branches).collect();
+        let velocities = self.model.expert(expert)?.forward(&input, &inputs.plan, step, &contexts, control)?;
         match velocities.as_slice() {
             [with] => guidance.combine(time, with, None),
             [with, without] => guidance.combine(time, with, Some(without)),
@@ -90,20 +97,20 @@ impl Steps for WanSteps<'_> {
         let expert = self.inputs.guidance.expert(time);
         if self.model.load_expert(expert, control)? {
             // The keys and values belong to the unloaded expert, and take as much memory as a few of its blocks.
-            self.runs = [None, None];
+            self.expert_inputs = [None, None];
         }
-        let kept = match (&mut self.runs, expert) {
+        let kept = match (&mut self.expert_inputs, expert) {
             ([high, _], Expert::High) => high.take(),
             ([_, low], Expert::Low) => low.take(),
         };
-        let run = match kept {
-            Some(run) => run,
-            None => self.run(expert)?,
+        let inputs = match kept {
+            Some(inputs) => inputs,
+            None => self.inputs_of(expert)?,
         };
-        let velocity = self.velocity(expert, &run, step, time, latents)?;
-        match (&mut self.runs, expert) {
-            ([high, _], Expert::High) => *high = Some(run),
-            ([_, low], Expert::Low) => *low = Some(run),
+        let velocity = self.velocity(expert, &inputs, step, time, latents)?;
+        match (&mut self.expert_inputs, expert) {
+            ([high, _], Expert::High) => *high = Some(inputs),
+            ([_, low], Expert::Low) => *low = Some(inputs),
         }
         Ok(velocity)
     }

@@ -1,7 +1,7 @@
 //! Ranges of bytes that are shared and never copied. The bytes are in a mapped file, in the program's binary or in memory.
 //!
-//! Always holds: a range lies inside its owner, and the owner lives as long as any range of it. This is the only module of
-//! the library with `unsafe` code, which maps files into memory. Any thread may read.
+//! Always holds: a range lies inside its owner, and the owner lives as long as any range of it. Any thread may read. The
+//! `unsafe` code here maps files into memory. The only other `unsafe` code of this crate calls cuDNN (`nn/cudnn.rs`).
 
 use std::fs::File;
 use std::path::Path;
@@ -110,7 +110,7 @@ fn release(_: &Mmap, _: usize, _: usize) {}
 fn map(file: &File) -> std::io::Result<Mmap> {
     // SAFETY: the mapping is read-only, private to this process and read as plain bytes, so any content is valid. By the
     // rules of mmap it outlives `file`. One risk remains: when another program truncates or overwrites the file while a
-    // model is loaded, the process may end with a bus error or compute with the new bytes. The guide therefore tells
+    // model is loaded, the process may end with a bus error or compute with the new bytes. `docs/models.md` therefore tells
     // operators to replace model files by renaming, which leaves the mapped file unchanged.
     unsafe { Mmap::map(file) }
 }

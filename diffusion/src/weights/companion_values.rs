@@ -47,15 +47,15 @@ pub(super) fn scale(factor: &StoredTensor, weight: &StoredTensor) -> Option<Scal
     }
 }
 
-/// Returns the side of blocks of which `count` cover `length`. Writers use powers of two, and the last block may be cut off
-/// at the edge.
+/// Returns the side of a block when `count` blocks cover `length`. Writers use powers of two, and the last block may be cut off
+/// at the edge. `None` if no side fits.
 fn side(length: usize, count: usize) -> Option<usize> {
     let known = SIDES.into_iter().find(|side| length.div_ceil(*side) == count);
     known.or_else(|| length.checked_div(count).filter(|side| side * count == length && *side > 0))
 }
 
-/// Returns the maxima of blocks. They are stored as float32, or as bytes with maxima and a code of their own. `None` if a
-/// part is missing or does not fit.
+/// Returns the maxima of blocks. They are stored as floating-point numbers, or as bytes with maxima and a code of their own.
+/// `None` if a part is missing or does not fit.
 pub(super) fn absmax(
     maxima: &StoredTensor,
     nested: Option<(&StoredTensor, Option<&StoredTensor>)>,

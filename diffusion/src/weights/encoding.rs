@@ -1,7 +1,7 @@
 //! The encodings of tensors in files, and their decoding to float32.
 //!
 //! Always holds: an encoding includes its companions (scales, maxima), so encoding and bytes are enough to compute the
-//! numbers. Decoding does one multiplication and at most one addition in float32 for each element, in the order of the
+//! numbers. Decoding does at most one multiplication and one addition in float32 for each element, in the order of the
 //! reference's dequantiser. Every way to decode an element therefore gives the same bits.
 
 use super::fourbit::Absmax;

@@ -83,7 +83,7 @@ impl Absmax {
         Self { form: AbsmaxForm::Plain(values), first: 0, count }
     }
 
-    /// Wraps quantised maxima. `None` if `maxima` has too few entries for the blocks of `block` codes.
+    /// Wraps quantised maxima. `None` unless `maxima` has exactly one entry for each block of `block` codes.
     pub(super) fn nested(
         codes: FileBytes,
         map: [f32; 256],

@@ -18,7 +18,7 @@ use crate::error::Result;
 /// The limit of nested lists.
 const NESTING_LIMIT: u32 = 4;
 
-/// ComfyUI-GGUF reshapes some tensors to rows of 256 and stores the original shape under this name.
+/// ComfyUI-GGUF reshapes some tensors to rows of 256 and stores the original shape under this prefix and the tensor's name.
 const ORIGINAL_SHAPE: &str = "comfy.gguf.orig_shape.";
 
 /// Returns whether a file begins like GGUF.

@@ -98,7 +98,7 @@ impl Metadata {
         }
     }
 
-    /// Returns the flag, if the entry is a flag or a number. Any number except 0 is true.
+    /// Returns the flag, if the entry is a flag or a whole number. Any number except 0 is true.
     pub(crate) fn flag(&self) -> Option<bool> {
         self.integer().map(|number| number != 0)
     }

@@ -1,5 +1,5 @@
 //! Changes valid files of every kind at random and checks that nothing panics. Every run draws the same random numbers. The
-//! fuzz targets in `diffusion/fuzz` do the same without a time limit.
+//! fuzz targets in `diffusion/fuzz` do the same without a limit on the number of files.
 
 use std::path::PathBuf;
 

@@ -1,7 +1,7 @@
 //! Gives the tensors of one part of a model to the layers of that part.
 //!
-//! Always holds: a tensor is handed out only with the shape that its layer expects. Each tensor's bytes are counted, so that
-//! loading reports progress and can be ended at each tensor.
+//! Always holds: a layer gets a tensor only if the tensor has the shape that the layer expects. Each tensor's bytes are counted,
+//! so that loading reports progress and can be ended at each tensor.
 
 use std::cell::{Cell, RefCell};
 use std::fmt::Display;
@@ -27,7 +27,8 @@ pub(crate) struct Place {
     pub(crate) tf32: bool,
 }
 
-/// The size up to which a model is computed in float32 on every device. Smaller types would not make it noticeably faster.
+/// The number of elements up to which a model is computed in float32 on every device. Smaller types would not make it noticeably
+/// faster.
 const SMALL: u64 = 64 << 20;
 
 impl Place {
@@ -126,8 +127,7 @@ impl<'a> Scope<'a> {
 }
 
 impl StoredTensor {
-    /// Loads the whole tensor onto a device. Keeps its type when that is a float of at most 32 bits, otherwise decodes to
-    /// float32.
+    /// Loads the whole tensor onto a device. Keeps the types float32, float16 and bfloat16, and decodes all others to float32.
     pub(crate) fn tensor(&self, device: &Device) -> Result<Tensor> {
         let dtype = match self.encoding() {
             Encoding::Dense(Dense::F32) => Some(DType::F32),

@@ -12,7 +12,7 @@ use crate::error::Result;
 
 const ENDING: &str = ".safetensors";
 
-/// The files that form one.
+/// The files that together form one model file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Set {
     /// The name for error messages.

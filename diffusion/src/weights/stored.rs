@@ -68,7 +68,8 @@ impl StoredTensor {
         self.bytes.release();
     }
 
-    /// Decodes the elements `start..start + out.len()` in row-major order.
+    /// Decodes the elements `start..start + out.len()` in row-major order. Fails with `Internal` when the range ends outside the
+    /// tensor.
     pub(crate) fn decode(&self, start: usize, out: &mut [f32]) -> Result<()> {
         if self.encoding.decode(self.bytes(), self.elements, start, out) {
             return Ok(());

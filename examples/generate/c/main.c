@@ -41,7 +41,7 @@ int main(int argc, char **argv) {
   snprintf(text, sizeof text, "{\"data_dir\": \"%s\"}", argv[1]);
   check(must_platform_open(MUST_STR(text), &platform, &error), &error);
 
-  /* Which models are there? */
+  /* List the models. */
   must_buffer_t *models = NULL;
   check(must_models(platform, &models, &error), &error);
   fprintf(stderr, "models: %s\n", (const char *)must_buffer_data(models));

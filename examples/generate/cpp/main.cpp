@@ -4,7 +4,7 @@
 #include <must.hpp>
 
 static int generate(const std::string &folder, const std::string &path) {
-  // Open a platform in a folder. Which models are there?
+  // Open a platform in a folder, and list the models.
   const must::Platform platform(folder);
   std::cerr << "models: " << platform.models() << "\n";
 

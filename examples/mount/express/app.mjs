@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url";
 import express from "express";
 import { errorCodes, MustError, Platform, requestFacts } from "must";
 
-/** The app over an open platform. */
+/** Returns the app, which uses an open platform. */
 export function createApp(platform) {
   const app = express();
   // The routes below run only when the platform authorizes the request. This is checked before the body is read.

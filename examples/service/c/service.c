@@ -39,7 +39,7 @@ int main(int argc, char **argv) {
     return 2;
   }
 
-  /* Ctrl-C and `kill` are blocked before other threads start, so that those block them too; the program waits for them below. */
+  /* Blocks SIGINT (Ctrl-C) and SIGTERM (`kill`). Threads that start later inherit this. The program waits for both below. */
   sigset_t stop;
   sigemptyset(&stop);
   sigaddset(&stop, SIGINT);

@@ -8,7 +8,7 @@
 #include <string>
 
 static void serve(const std::string &data, const std::string &address) {
-  // Ctrl-C and `kill` are blocked before other threads start, so that those block them too; the program waits for them below.
+  // Blocks SIGINT (Ctrl-C) and SIGTERM (`kill`). Threads that start later inherit this. The program waits for both below.
   sigset_t stop;
   sigemptyset(&stop);
   sigaddset(&stop, SIGINT);

@@ -12,7 +12,7 @@ import must
 
 
 def log(record: must.LogRecord) -> None:
-    """Write down what the platform logs."""
+    """Print a log record of the platform to standard error."""
     print(record.time, record.level, record.message, file=sys.stderr)
 
 

@@ -15,7 +15,7 @@ fn main() -> must::Result<()> {
         std::process::exit(2);
     };
 
-    // Ctrl-C and `kill` are blocked before other threads start, so that those block them too; the program waits for them below.
+    // Blocks SIGINT (Ctrl-C) and SIGTERM (`kill`). Threads that start later inherit this. The program waits for both below.
     let mut stop = SigSet::empty();
     stop.add(Signal::SIGINT);
     stop.add(Signal::SIGTERM);

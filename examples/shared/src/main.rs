@@ -29,7 +29,7 @@ mod studio {
     }
 }
 
-/// A function of the Rust part that the C++ part calls.
+/// Returns the title of a film: the prompt in quotation marks. The C++ part calls this function. Fails for a blank prompt.
 fn register_title(prompt: &str) -> Result<String, Thrown> {
     match prompt.split_whitespace().next() {
         Some(_) => Ok(format!("\"{prompt}\"")),

@@ -6,7 +6,7 @@
 
 namespace studio {
 
-/// Generates a clip, saves it and its preview, and gives the id of the task. Throws must::Error.
+/// Generates a clip, saves it at `path` and its preview at `path`.jpg, and returns the id of the task. Throws must::Error.
 rust::String film(const must::Platform &platform, rust::Str prompt, rust::Str path);
 
 }  // namespace studio

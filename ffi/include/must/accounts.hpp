@@ -58,7 +58,7 @@ struct Deployment {
   Time started_at;
   /// When the command ended. Null while it runs.
   std::optional<Time> finished_at;
-  /// Whether the command succeeded.
+  /// Whether the command succeeded. False while it runs.
   bool ok = false;
   /// The last part of the command's output, without the account's tokens.
   std::string output;
@@ -88,7 +88,7 @@ struct Account {
   std::optional<AccountFailure> error;
   /// Ids of the models that the worker offers. Null while they are unknown.
   std::optional<std::vector<std::string>> models;
-  /// Number of tasks at this worker that have not ended.
+  /// Number of tasks at this worker or on their way to it that have not ended.
   std::uint64_t active = 0;
   /// Number of tasks that this worker has ever accepted.
   std::uint64_t dispatched = 0;
@@ -96,7 +96,7 @@ struct Account {
   Time created_at;
   /// When the account last changed.
   Time updated_at;
-  /// When the worker was last asked for its health.
+  /// When the last check of the account ended.
   std::optional<Time> checked_at;
   /// When a task was last sent to it.
   std::optional<Time> used_at;
@@ -183,8 +183,8 @@ class Accounts : private detail::Service {
   [[nodiscard]] Account get(std::string_view id) const {
     return ask<Account>("accounts.get", detail::Fields().set("id", id));
   }
-  /// Changes an account. A ready account is checked again if its address, token or key has changed. Throws `not_found`;
-  /// `validation_error`, also if only one of `token_id` and `token_secret` is given.
+  /// Changes an account. If it is ready or being checked and its address, token or key has changed, it is checked again.
+  /// Throws `not_found`; `validation_error`, also if only one of `token_id` and `token_secret` is given.
   /// @param id Id of the account, or its workspace.
   Account update(std::string_view id, const AccountChange &change, const MaybeCaller &caller = std::nullopt) const {
     const detail::Fields arguments = detail::Fields()

@@ -133,8 +133,8 @@ struct detail::Names<Damage> {
 
 /// The first fault in a log.
 struct Fault {
-  /// Number of the damaged event. Where only a range is known, its first event; for a checkpoint, the last event that it
-  /// covers.
+  /// Number of the damaged event. If only a range is known, this is its first event. For a damaged checkpoint it is usually
+  /// the last event that the checkpoint covers.
   std::uint64_t seq = 0;
   /// The kind of damage.
   Damage damage{};
@@ -230,7 +230,7 @@ struct Exported {
   std::string folder;
   /// How many events were ever written.
   std::uint64_t size = 0;
-  /// Number of the first event in it.
+  /// Number of the first event in the copy.
   std::uint64_t min_index = 0;
   /// How many files it has.
   std::uint64_t files = 0;

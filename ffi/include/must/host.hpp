@@ -5,7 +5,7 @@
 #define MUST_HOST_HPP
 
 #include "handle.hpp"
-#include "log.hpp"
+#include "log_function.hpp"
 #include "secret_text.hpp"
 #include "time.hpp"
 
@@ -24,7 +24,8 @@ namespace must {
 /// encrypts or signs, the others only decrypt or verify. Any exception means that it has no keys.
 using KeyFunction = std::function<SecretText()>;
 
-/// Takes a checkpoint of the audit log, a signed note. Any exception means that the checkpoint was not stored.
+/// Stores a checkpoint of the audit log, which is a signed note. Called on a thread of the library, one call at a time for each
+/// platform. Any exception means that the checkpoint was not stored.
 using AnchorFunction = std::function<void(std::string_view)>;
 
 /// A clock whose time changes only by `advance`: for tests of expiry and time windows.

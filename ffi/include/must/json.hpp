@@ -51,7 +51,7 @@ class Json {
   Json(const Text &text) : Json(std::string_view(text), 0) {}
   /// A secret, as a text.
   Json(const SecretText &text) : Json(text.reveal(), 0) {}
-  /// A boolean or a number. Throws `validation_error` for infinity and what is not a number.
+  /// A boolean or a number. Throws `validation_error` for infinity and NaN.
   template <typename Scalar, std::enable_if_t<std::is_arithmetic_v<Scalar>, int> = 0>
   Json(Scalar scalar) {
     if constexpr (std::is_same_v<Scalar, bool>) {

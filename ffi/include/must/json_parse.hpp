@@ -34,7 +34,7 @@ class JsonParser {
   }
 
  private:
-  /// Maximum nesting, the same as the library's own: deeper nesting could exhaust the stack.
+  /// Maximum nesting. Deeper nesting could exhaust the stack.
   static constexpr int deepest = 128;
 
   [[nodiscard]] Json value(int depth) {

@@ -17,7 +17,7 @@ namespace must {
 struct LaneStatus {
   /// The model that the lane belongs to. Null for the shared lane.
   std::optional<std::string> model;
-  /// Ids of the models whose weights are loaded, in the order of their last use.
+  /// Ids of the models whose weights are loaded. The most recently used one is the last.
   std::vector<std::string> loaded;
   /// Memory that the loaded pipelines use, in bytes.
   std::uint64_t memory_bytes = 0;

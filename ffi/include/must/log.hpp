@@ -1,66 +1,62 @@
 /// @file
-/// Logging: must::LogRecord, must::LogFunction.
+/// The log records of a platform.
+/// Made from types in core/src by `cargo xtask regen`; do not edit.
 #ifndef MUST_LOG_HPP
 #define MUST_LOG_HPP
 
-#include "../must.h"
+#include "json.hpp"
 
-#include <cstdint>
-#include <functional>
 #include <string>
-#include <utility>
 
 namespace must {
 
-/// Severity of a log record.
-enum class LogLevel : int32_t {
-  error = MUST_LOG_LEVEL_ERROR,  ///< Something was lost, or will be lost unless a person acts.
-  warn = MUST_LOG_LEVEL_WARN,    ///< Something is wrong, and work continues.
-  info = MUST_LOG_LEVEL_INFO,    ///< Something that a person running the platform may want to know.
-  debug = MUST_LOG_LEVEL_DEBUG,  ///< What the platform does, such as loading and unloading pipelines.
-  trace = MUST_LOG_LEVEL_TRACE,  ///< Everything.
+/// The importance of a log record.
+enum class LogLevel {
+  unknown,  ///< A value of a later version.
+  error,  ///< Something was lost, or will be unless a person acts.
+  warn,  ///< Something is wrong, but work continues.
+  info,  ///< Information for the person who runs the platform.
+  debug,  ///< What the platform does, such as loading and unloading pipelines.
+  trace,  ///< Everything.
+};
+template <>
+struct detail::Names<LogLevel> {
+  static constexpr Named<LogLevel> table[] = {
+      {LogLevel::error, "error"},
+      {LogLevel::warn, "warn"},
+      {LogLevel::info, "info"},
+      {LogLevel::debug, "debug"},
+      {LogLevel::trace, "trace"},
+  };
 };
 
-/// The stable name of a level.
-[[nodiscard]] inline const char *to_string(LogLevel level) noexcept {
-  switch (level) {
-    case LogLevel::error: return "error";
-    case LogLevel::warn: return "warn";
-    case LogLevel::info: return "info";
-    case LogLevel::debug: return "debug";
-    case LogLevel::trace: return "trace";
-  }
-  return "";
-}
-
-/// A log record of a platform. Holds no prompt and no secret.
+/// A log record. It contains no prompt, no picture and no secret. Control characters in its texts are escaped, so that
+/// printing them to a terminal is safe.
 struct LogRecord {
-  LogLevel level{};     ///< Severity.
-  std::string target;   ///< Module that logged it.
-  std::string message;  ///< What happened.
-  std::string json;     ///< The whole record: a JSON object with `time`, `level`, `target`, `message` and `fields`.
-};
+  /// When it was logged.
+  Time time;
+  /// How important it is.
+  LogLevel level{};
+  /// The module that logged it, such as `must::task::runner`.
+  std::string target;
+  /// What happened, in one sentence.
+  std::string message;
+  /// What it is about: `task`, `code`, `model` and so on.
+  Json fields;
 
-/// A function that receives log records. Called on a thread of the library, one record at a time; it may call the platform.
-/// Exceptions from it are ignored.
-using LogFunction = std::function<void(const LogRecord &)>;
+  /// The whole record as one line of JSON.
+  std::string json{};
 
-namespace detail {
-
-/// A log function that the library owns until it calls `destroy`.
-struct Logger {
-  LogFunction log;
-
-  static void call(void *user, int32_t level, const char *target, const char *message, const char *json) noexcept {
-    try {
-      static_cast<Logger *>(user)->log(LogRecord{static_cast<LogLevel>(level), target, message, json});
-    } catch (...) {
-    }
+  /// Reads it from the JSON of an answer.
+  [[nodiscard]] static LogRecord from_json(const Json &json) {
+    return {json["time"].get<Time>(),
+            json["level"].get<LogLevel>(),
+            json["target"].get<std::string>(),
+            json["message"].get<std::string>(),
+            json["fields"].get<Json>()};
   }
-  static void destroy(void *user) noexcept { delete static_cast<Logger *>(user); }
 };
 
-}  // namespace detail
 }  // namespace must
 
 #endif  // MUST_LOG_HPP

@@ -13,7 +13,7 @@
 #include "host.hpp"
 #include "http.hpp"
 #include "load.hpp"
-#include "log.hpp"
+#include "log_function.hpp"
 #include "secrets.hpp"
 #include "settings.hpp"
 #include "submit_options.hpp"
@@ -62,14 +62,14 @@ class Platform {
     return platform;
   }
 
-  /// The catalog: a JSON array with one object a model.
+  /// The catalog: a JSON array with one object for each model.
   [[nodiscard]] std::string models() const {
     detail::BufferHandle buffer;
     detail::call(must_models, platform_.get(), buffer.out());
     return std::string(detail::text_of(buffer));
   }
 
-  /// Checks the request, stores it as a task, whose owner the options may name, and queues it. Does not wait for the result.
+  /// Checks the request, stores it as a task and queues it. Does not wait for the result. `options` may name the task's owner.
   /// Throws `validation_error`, `payload_too_large`, `model_unavailable`, `queue_overloaded`, `no_workers`, `storage_full`;
   /// no task exists then.
   [[nodiscard]] Task submit(const GenerateRequest &request, const SubmitOptions &options = {}) const {
@@ -85,7 +85,7 @@ class Platform {
     return Task(platform_.get(), must_task_id(task.get()));
   }
 
-  /// The task with this id. Whether it exists shows when a member is called.
+  /// The task with this id. It is not checked here whether the task exists: members of the object throw `task_not_found` if not.
   [[nodiscard]] Task task(std::string_view id) const { return Task(platform_.get(), std::string(id)); }
 
   /// Tasks of every status. Throws `validation_error` for an invalid query.
@@ -123,8 +123,8 @@ class Platform {
     return std::string(detail::text_of(buffer));
   }
 
-  /// Serves the HTTP API at an address, such as `127.0.0.1:8000`, on threads of the library; port 0 takes a free one. Throws
-  /// `validation_error` for an invalid address, `dependency_unavailable` when it is taken.
+  /// Serves the HTTP API at an address, such as `127.0.0.1:8000`, on threads of the library; port 0 chooses a free port. Throws
+  /// `validation_error` for an invalid address, `dependency_unavailable` when it is in use.
   [[nodiscard]] Server serve(std::string_view address) const {
     Server server;
     detail::call(must_serve, platform_.get(), address.data(), address.size(), server.server_.out());

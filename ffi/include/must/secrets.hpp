@@ -44,7 +44,7 @@ struct SecretStatus {
   SecretState state{};
   /// When it was made. For a key that is kept elsewhere, when it was first seen.
   Time issued_at;
-  /// When it must be replaced at the latest.
+  /// When it must be replaced at the latest. After that it is `expired`, except a pepper, which stays in use.
   Time rotate_by;
   /// Until when it is accepted after it was replaced.
   std::optional<Time> overlap_until;
@@ -76,8 +76,8 @@ class Secrets : private detail::Service {
     return ask<std::vector<SecretStatus>>("secrets.status");
   }
   /// Stores a secret under a name, encrypted. An existing secret of this name is replaced immediately. Throws
-  /// `validation_error` if the name is not 1 to 64 of the characters `a-z 0-9 _ -` or is the name of an account's tokens, or
-  /// if the value is empty.
+  /// `validation_error` if the name is not 1 to 64 of the characters `a-z 0-9 _ -`, if it is `master_key`, `pepper`,
+  /// `admin_key`, `api_key` or `audit_key`, if it is the name of an account's tokens, or if the value is empty.
   /// @param name Name of the secret.
   /// @param value The secret.
   void put(std::string_view name, const SecretText &value, const MaybeCaller &caller = std::nullopt) const {
@@ -100,13 +100,14 @@ class Secrets : private detail::Service {
     ask("secrets.put_provider_token", arguments);
   }
   /// Returns the value of a secret. Throws `not_found`; `dependency_unavailable` if the secret was revoked, is past its
-  /// rotation limit or cannot be decrypted, or if it is a provider token for another environment.
+  /// rotation limit or cannot be decrypted; `validation_error` if it is a provider token for another environment.
   /// @param name Name of the secret.
   [[nodiscard]] SecretText get(std::string_view name) const {
     return ask<SecretText>("secrets.get", detail::Fields().set("name", name));
   }
   /// Replaces a secret with `value`, or, if it is one of the platform's own secrets, with a new random value. Throws
-  /// `validation_error`, `not_found`.
+  /// `not_found`; `validation_error` if the overlap is more than 7 days, if `value` is missing or must not be given, and for
+  /// API keys, the keys of the settings and the tokens of accounts.
   /// @param name Name of the secret.
   /// @param value The new value of a secret that comes from outside. `master_key`, `pepper` and `audit_key` get random
   /// values.
@@ -123,14 +124,16 @@ class Secrets : private detail::Service {
   }
   /// Revokes every version of a secret immediately. Revoking `pepper` also ends every API key and session, and requires the
   /// name again as `confirm`. A new pepper is made in the same change, so that an administrator can sign in with the admin
-  /// key. Throws `not_found`; `validation_error` for the master key, which can only be rotated.
+  /// key. Throws `not_found`; `validation_error` for the master key and the audit key, which can only be rotated, for
+  /// `admin_key` and `api_key`, which are settings, and if `confirm` is another name or is missing for `pepper`.
   /// @param name Name of the secret.
   void revoke(std::string_view name, const MaybeCaller &caller = std::nullopt) const {
     ask("secrets.revoke", detail::Fields().set("name", name).set("caller", caller));
   }
   /// Revokes every version of a secret immediately. Revoking `pepper` also ends every API key and session, and requires the
   /// name again as `confirm`. A new pepper is made in the same change, so that an administrator can sign in with the admin
-  /// key. Throws `not_found`; `validation_error` for the master key, which can only be rotated.
+  /// key. Throws `not_found`; `validation_error` for the master key and the audit key, which can only be rotated, for
+  /// `admin_key` and `api_key`, which are settings, and if `confirm` is another name or is missing for `pepper`.
   /// @param name Name of the secret.
   /// @param confirm The name of the secret again. Required for `pepper`, because revoking it ends every API key and session,
   /// including the caller's own.

@@ -21,7 +21,7 @@ class HttpSettings {
   HttpSettings &session_cookie_secure(bool value) { return set("session_cookie_secure", value); }
   /// Which requests from other sites carry session cookies. The default is `strict`.
   /// - `strict`: The cookies are never sent with requests from other sites.
-  /// - `lax`: The cookies are sent only when a link from another site is followed.
+  /// - `lax`: Of the requests from other sites, only those that follow a link carry the cookies.
   /// - `none`: The cookies are always sent. This is for a user interface on another site, over HTTPS.
   HttpSettings &session_cookie_same_site(std::string_view value) { return set("session_cookie_same_site", value); }
   /// Path of session cookies. With `/` browsers send them with every request to the host. If a proxy serves the platform
@@ -50,8 +50,8 @@ class HttpSettings {
   /// Until then the same call returns them. After that they are cancelled, and the same call makes new ones. The default is
   /// 60 seconds.
   HttpSettings &retry_window(Seconds value) { return set("retry_window_seconds", value.count()); }
-  /// Smallest average speed of a request's body in bytes per second, after one `body_timeout` without this check. 0 means no
-  /// limit. The default is 1,024.
+  /// Smallest average speed of a request's body in bytes per second. A body may take one `body_timeout` longer than this
+  /// speed requires. 0 means no limit. The default is 1,024.
   HttpSettings &body_bytes_per_second(std::uint64_t value) { return set("body_bytes_per_second", value); }
   /// Time limit for the whole body of a request. The default is 3,600 seconds.
   HttpSettings &body_time_limit(Seconds value) { return set("body_time_limit_seconds", value.count()); }
@@ -73,7 +73,8 @@ class HttpSettings {
 /// Settings of workers: how they are reached and deployed. Settings that are not given have their defaults.
 class WorkerSettings {
  public:
-  /// Template for the address of an account that has none: `https://{workspace}--must.modal.run`.
+  /// Template for the address of an account that has none, such as `https://{workspace}--must.modal.run`. Without a template
+  /// every account needs an address.
   WorkerSettings &address_template(std::string_view value) { return set("address_template", value); }
   /// Addresses and networks where workers may be, in addition to public addresses. `http://` is allowed only there.
   WorkerSettings &networks(const std::vector<std::string> &value) { return set("networks", detail::json_of(value)); }
@@ -97,7 +98,8 @@ class WorkerSettings {
   WorkerSettings &health_tries(std::uint32_t value) { return set("health_tries", value); }
   /// Time between two of these requests. The default is 5 seconds.
   WorkerSettings &health_pause(Seconds value) { return set("health_pause_seconds", value.count()); }
-  /// Time between two requests for the status of a task at a worker. The default is 1 second.
+  /// Longest time between two requests for the status of a task at a worker. The first requests follow each other faster. The
+  /// default is 1 second.
   WorkerSettings &poll_interval(Seconds value) { return set("poll_interval_seconds", value.count()); }
   /// Time between two automatic checks of a failed account. 0 means that there are none. The default is 60 seconds.
   WorkerSettings &recheck_interval(Seconds value) { return set("recheck_interval_seconds", value.count()); }
@@ -117,8 +119,9 @@ class WorkerSettings {
 /// The settings of a platform. Settings that are not given have their defaults.
 class Settings {
  public:
-  /// Folder of the database and the results. It is made if it does not exist. Only one process can have it open at a time.
-  explicit Settings(std::string_view data_dir) { set("data_dir", data_dir); }
+  /// @param data_dir Folder of the database and the results. It is made if it does not exist. Only one process can have it
+  /// open at a time.
+  explicit Settings(std::string_view data_dir) { json_.set("data_dir", data_dir); }
 
   /// Folder that contains one folder of weights for each model. The default is `models` in the data folder.
   Settings &models_dir(std::string_view value) { return set("models_dir", value); }
@@ -168,7 +171,7 @@ class Settings {
   /// File of the keys that sign the audit log. The default is `keys/audit.key` in the data folder.
   Settings &audit_key_file(std::string_view value) { return set("audit_key_file", value); }
   /// File to which checkpoints of the audit log are appended. The default is `audit.anchors` in the data folder. It protects
-  /// best in a place that nobody who can change the data folder can reach.
+  /// best if people who can change the data folder cannot change this file.
   Settings &audit_anchor_file(std::string_view value) { return set("audit_anchor_file", value); }
   /// The key that opens admin sessions, at least 16 characters.
   Settings &admin_key(const SecretText &value) { return set("admin_key", value); }

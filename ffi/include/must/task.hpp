@@ -49,8 +49,8 @@ class Media {
   /// alone.
   [[nodiscard]] std::string file_name() const { return must_buffer_file_name(buffer_.get()); }
 
-  /// Writes the bytes to a file, or under `file_name` into a folder, and gives the file's path. Throws `dependency_unavailable`
-  /// when it cannot be written.
+  /// Writes the bytes to the file `path`. If `path` is a folder, the file gets the name `file_name` in it. Returns the path of
+  /// the file. Throws `dependency_unavailable` when the file cannot be written.
   std::string save(const std::string &path) const {
     std::filesystem::path target(path);
     std::error_code not_there;
@@ -197,8 +197,9 @@ class Task {
     return Events(std::move(events));
   }
 
-  /// Calls `changed` with each change of the task, on a thread of the library, until it returns false or the task ends. Then
-  /// calls `over` with true when `changed` got the task's last change. An exception ends the watch.
+  /// Calls `changed` with each change of the task, on a thread of the library, until `changed` returns false or throws, the task
+  /// ends or is deleted, or the platform is closed. Then calls `over` once: with true when `changed` got the task's last change,
+  /// otherwise with false.
   void watch(std::function<bool(const TaskState &)> changed, std::function<void(bool ended)> over = {}) const {
     auto watcher = std::make_unique<Watcher>(Watcher{std::move(changed), std::move(over), false});
     detail::call(must_watch, platform_, id_.data(), id_.size(), &Watcher::call, static_cast<void *>(watcher.get()),
@@ -206,7 +207,8 @@ class Task {
     static_cast<void>(watcher.release());  // The library owns it now and calls `destroy`.
   }
 
-  /// The result. Throws `result_not_ready` until the task is done; `result_gone` when its file is no longer there.
+  /// The result. Throws `result_not_ready` while the task is pending or running; `result_gone` when it failed or its file is
+  /// lost.
   [[nodiscard]] Media result() const {
     detail::BufferHandle buffer;
     detail::call(must_result, platform_, id_.data(), id_.size(), buffer.out());

@@ -68,7 +68,7 @@ struct TaskFailure {
 struct TaskState {
   /// Stable id.
   std::string id;
-  /// Workspace of the worker that runs it. Null if it runs on this platform.
+  /// Workspace of the worker that it was sent to. Null if it runs on this platform.
   std::optional<std::string> workspace;
   /// The owner. Null if the task has no owner.
   std::optional<std::string> owner;
@@ -98,9 +98,11 @@ struct TaskState {
   std::string stage;
   /// More about the stage, such as `step 3 of 20`.
   std::string stage_detail;
-  /// File of the result, relative to the data folder. Present exactly when done.
+  /// File of the result, relative to the data folder, or `remote:/results/ID` if it is at a worker. Present exactly when
+  /// done.
   std::optional<std::string> result_path;
-  /// File of the preview, relative to the data folder.
+  /// File of the preview, relative to the data folder, or `remote:/preview/ID` if it is at a worker. Present exactly when
+  /// done.
   std::optional<std::string> preview_path;
   /// Why it failed. Present exactly when failed.
   std::optional<TaskFailure> error;
@@ -150,7 +152,7 @@ struct TaskState {
 struct TaskPage {
   /// The tasks of this page.
   std::vector<TaskState> items;
-  /// Number of tasks on all pages together.
+  /// Number of all tasks that match the query, including those that come before `after`.
   std::uint64_t total = 0;
   /// Number of this page. The first page is 1.
   std::uint32_t page = 0;

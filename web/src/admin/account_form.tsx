@@ -1,4 +1,4 @@
-/** Adds or changes an account. Tokens and keys can be set but never read: a field that is left empty changes nothing. */
+/** Adds or changes an account. Tokens and keys can be set but are never shown. In a change, a field that is left empty changes nothing. */
 
 import { useId, useState } from "react";
 import type { FormEvent } from "react";

@@ -1,6 +1,6 @@
 /**
  * The administrator's session. It is opened with a key that is sent once and stored nowhere, and then held by a cookie that scripts
- * cannot read. A call that finds it ended leads back to the sign-in.
+ * cannot read. If a call is refused because the session has ended, the page shows the sign-in again.
  */
 
 import { createContext, useCallback, useContext, useEffect, useMemo, useState } from "react";
@@ -16,7 +16,7 @@ export type SignedIn = "unknown" | "out" | "expired" | "in";
 interface Admin {
   signedIn: SignedIn;
   session: AdminSessionView | null;
-  /** The failure of the request that should have shown the state. */
+  /** Why it is not known whether the administrator is signed in. `null` if it is known. */
   error: unknown;
   signIn: (key: string) => Promise<void>;
   signOut: () => Promise<void>;
@@ -24,7 +24,7 @@ interface Admin {
   call: <T>(path: string, options?: CallOptions) => Promise<T>;
 }
 
-/** Set when a session was opened here, so that a page without one need not ask the platform. */
+/** Name of a stored value that is set while an admin session may exist, so that a page without a session makes no call. */
 const KEY = "must.admin";
 
 const ENDED = new Set(["admin_session_required", "admin_session_expired"]);

@@ -1,8 +1,8 @@
 /**
  * Calls to the platform from a page that holds no key.
  *
- * Always holds: a call of the generation session waits until there is one. A call that is refused because it has no session
- * is repeated once with a new one.
+ * Always holds: a call that needs the generation session waits until there is a session. A call that is refused because its
+ * session is missing or has ended is repeated once with a new session.
  */
 
 import { ApiError, NetworkError, failureOf, isAbort } from "./errors";
@@ -23,7 +23,7 @@ export type Fetch = (input: string, init?: RequestInit) => Promise<Response>;
 interface ClientOptions {
   base?: string;
   fetch?: Fetch;
-  /** The platform's answer on how the page may start, if it is known already. */
+  /** The answer of `GET /studio`, if it is known already. */
   begun?: Studio;
   sleep?: (milliseconds: number, signal?: AbortSignal) => Promise<void>;
 }
@@ -59,7 +59,7 @@ export class Client {
     this.session = new Session((path, options) => this.once(path, options), this.sleep, begun);
   }
 
-  /** Returns the address of an API path, such as `/results/ID`, in the form that answers contain. */
+  /** Returns the address of a path in the API. Answers of the platform contain such paths, for example `/results/ID`. */
   url(path: string): string {
     return this.base.replace(/\/$/, "") + path;
   }

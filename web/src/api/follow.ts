@@ -2,8 +2,8 @@
  * Follows a task to its end: by its event stream if one is available, otherwise by polling at growing intervals.
  *
  * A browser opens at most six connections to a server for all of its tabs together, and streams could use all of them and
- * block other calls. Therefore one follower of a page has a stream, and the others poll. A stream that is silent for longer
- * than the server's keep-alive interval is treated as broken.
+ * block other calls. Therefore one follower of a page has a stream, and the others poll. The server sends a comment every 15 s
+ * by default, so a stream that is silent for 45 s is treated as broken.
  */
 
 import { isGone } from "./client";
@@ -19,6 +19,7 @@ export interface FollowOptions {
   signal: AbortSignal;
   /** The streams that may be open at once. All followers of a page share them. */
   slots: Slots;
+  /** Milliseconds of silence after which a stream is treated as broken. */
   quiet?: number;
 }
 
@@ -55,8 +56,8 @@ const isFinal = (error: unknown): boolean =>
 /**
  * Reports each state until the task has ended.
  *
- * Throws when following makes no sense, because the task does not exist or may not be seen, and throws an AbortError when
- * aborted.
+ * Returns the last state. Throws an ApiError when the platform refuses the call and repeating it cannot help, for example because
+ * the task does not exist or belongs to somebody else. Throws an AbortError when aborted.
  */
 export async function follow(client: Client, id: string, options: FollowOptions): Promise<StatusView> {
   const { slots } = options;
@@ -120,7 +121,7 @@ async function stream(client: Client, id: string, options: FollowOptions): Promi
   return { last, retry: parser.retry ?? RECONNECT_MILLISECONDS };
 }
 
-/** Polls until the task has ended, or until it is time to try a stream again. */
+/** Polls until the task has ended, and returns its last state. Returns null when it is time to try a stream again. */
 async function poll(client: Client, id: string, options: FollowOptions): Promise<StatusView | null> {
   let wait = POLL_FIRST;
   let before = "";

@@ -1,9 +1,9 @@
 /**
  * The generation session of a page that holds no key. It lives in a cookie that scripts cannot read.
  *
- * Always holds: the page asks how it may start before it starts a session, so that a valid session is reused. Concurrent
- * calls share one start. A start that is rate-limited waits as long and as often as the platform says, and the page shows
- * that. If people sign in, only they start a session.
+ * Always holds: the page calls `GET /studio` before it starts a session, so that a valid session is reused. Concurrent calls
+ * share one start. A start that is rate-limited waits as long and as often as the platform says, and the page shows that. If
+ * people must sign in, a session starts only when somebody signs in.
  */
 
 import type { CallOptions } from "./client";
@@ -21,6 +21,7 @@ export interface SessionState {
   owner: string | null;
   /** Whether the session has expired. */
   expired: boolean;
+  /** The catalog. `null` until the platform has sent it, which it does only after signing in where that is required. */
   models: Model[] | null;
   /** When a rate-limited start continues, in milliseconds since 1970. `null` if nothing is waiting. */
   waitingUntil: number | null;
@@ -31,7 +32,7 @@ const UNKNOWN: SessionState = { signInRequired: null, session: null, owner: null
 /** Whether nothing can be called until somebody signs in. */
 export const isSignedOut = ({ signInRequired, session }: SessionState): boolean => signInRequired === true && session === null;
 
-/** Written when somebody signs in or out. Other tabs of the browser share the cookie and then check again. */
+/** Name of a stored value that changes when somebody signs in or out. Other tabs share the cookie, see the change, and check again. */
 const KEY = "must.session";
 
 /** The wait if the platform does not give one. */
@@ -62,7 +63,7 @@ export class Session {
     return () => this.listeners.delete(listener);
   };
 
-  /** Asks how the page may start, or joins a request that is already running. */
+  /** Calls `GET /studio` and takes over its answer, or joins a call that is already running. */
   begin(): Promise<Studio> {
     this.beginning ??= this.look().finally(() => {
       this.beginning = null;

@@ -5,7 +5,7 @@
 
 export type PageStorage = Pick<Storage, "getItem" | "setItem" | "removeItem">;
 
-/** The name of a stored value. At the root of its host it is the plain name. */
+/** Returns the name under which a value is stored: the plain name at the root of a host, otherwise the path and the name. */
 export function storageName(name: string, path: string = location.pathname): string {
   const folder = path.slice(0, path.lastIndexOf("/") + 1);
   return folder === "/" || folder === "" ? name : `${folder}${name}`;

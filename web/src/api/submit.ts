@@ -7,7 +7,7 @@ import type { Submitted } from "./types";
 const TRIES = 4;
 const FIRST_PAUSE = 500;
 
-/** `crypto.randomUUID` exists only on HTTPS and localhost, but the platform may be reached at a plain address in a network. */
+/** Returns a new idempotency key. `crypto.randomUUID` exists only on HTTPS and localhost, but pages may also be loaded over plain HTTP. */
 export function newKey(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");

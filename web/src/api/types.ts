@@ -16,7 +16,7 @@ export interface Account {
   error: AccountFailure | null;
   /** Ids of the models that the worker offers. Null while they are unknown. */
   models: string[] | null;
-  /** Number of tasks at this worker that have not ended. */
+  /** Number of tasks at this worker or on their way to it that have not ended. */
   active: number;
   /** Number of tasks that this worker has ever accepted. */
   dispatched: number;
@@ -24,7 +24,7 @@ export interface Account {
   created_at: string;
   /** When the account last changed. */
   updated_at: string;
-  /** When the worker was last asked for its health. */
+  /** When the last check of the account ended. */
   checked_at: string | null;
   /** When a task was last sent to it. */
   used_at: string | null;
@@ -136,7 +136,7 @@ export interface Cancelling {
 /** A kind of damage to the log. */
 export type Damage = "missing" | "altered" | "broken_chain" | "time_reversed" | "tree" | "checkpoint" | "truncated" | "rewritten" | "storage";
 
-/** Confirms that a finished task and its files were removed. */
+/** Confirms that an ended task and its files were removed. */
 export interface Deleted {
   deleted: boolean;
   id: string;
@@ -148,7 +148,7 @@ export interface Deployment {
   started_at: string;
   /** When the command ended. Null while it runs. */
   finished_at: string | null;
-  /** Whether the command succeeded. */
+  /** Whether the command succeeded. False while it runs. */
   ok: boolean;
   /** The last part of the command's output, without the account's tokens. */
   output: string;
@@ -166,7 +166,7 @@ export interface Failure {
 
 /** The first fault in a log. */
 export interface Fault {
-  /** Number of the damaged event. Where only a range is known, its first event; for a checkpoint, the last event that it covers. */
+  /** Number of the damaged event. If only a range is known, this is its first event. For a damaged checkpoint it is usually the last event that the checkpoint covers. */
   seq: number;
   /** The kind of damage. */
   damage: Damage;
@@ -214,7 +214,7 @@ export interface Health {
 export interface LaneStatus {
   /** The model that the lane belongs to. Null for the shared lane. */
   model: string | null;
-  /** Ids of the models whose weights are loaded, in the order of their last use. */
+  /** Ids of the models whose weights are loaded. The most recently used one is the last. */
   loaded: string[];
   /** Memory that the loaded pipelines use, in bytes. */
   memory_bytes: number;
@@ -231,7 +231,7 @@ export interface LaneStatus {
 /** A picture or a clip. */
 export type MediaType = "image" | "video";
 
-/** A model as callers see it. Serialised, it is an object of `GET /models` and of the lists of models in every language. */
+/** A model as callers see it. Its JSON form is an entry of the list that `GET /models` and the lists of models in every language return. */
 export interface Model {
   /** Stable id. */
   id: string;
@@ -354,7 +354,7 @@ export interface Parameter {
   recommended?: string | number;
   /** Whether every request must give it. */
   required?: boolean;
-  /** When it must be given. */
+  /** The rule under which it must be given. Without a rule, `required` alone decides. */
   required_if?: Record<string, (string | number)[]>;
   /** Distance between allowed values, counted from `minimum`. */
   step?: number;
@@ -394,7 +394,7 @@ export interface ParameterItem {
   recommended?: string | number;
   /** Whether every request must give it. */
   required?: boolean;
-  /** When it must be given. */
+  /** The rule under which it must be given. Without a rule, `required` alone decides. */
   required_if?: Record<string, (string | number)[]>;
   /** Distance between allowed values, counted from `minimum`. */
   step?: number;
@@ -453,7 +453,7 @@ export interface SecretStatus {
   state: SecretState;
   /** When it was made. For a key that is kept elsewhere, when it was first seen. */
   issued_at: string;
-  /** When it must be replaced at the latest. */
+  /** When it must be replaced at the latest. After that it is `expired`, except a pepper, which stays in use. */
   rotate_by: string;
   /** Until when it is accepted after it was replaced. */
   overlap_until: string | null;

@@ -72,8 +72,8 @@ export function reuse(form: Form, model: Model, task: { mode: string; parameters
 }
 
 /**
- * Returns the form with a picture as its reference: in the current mode if it takes one, otherwise in the first mode that takes exactly
- * one.
+ * Returns the form with a picture as its reference: in the current mode if it takes pictures, otherwise in the first mode that takes
+ * exactly one, otherwise in the first mode that takes any. `null` if no mode takes a picture.
  */
 export function withReference(form: Form, model: Model, picture: Picture): Form | null {
   const taking = [form.mode, ...model.modes].filter((mode) => picturesOf(model.parameters_schema, mode).length > 0);
@@ -97,7 +97,10 @@ export function frameOf(parameter: Parameter, given: Record<string, unknown> = {
   return { key: `frame-${frames}`, values };
 }
 
-/** Returns a new entry after the last one. Its numbers without a default are halfway to their limit. */
+/**
+ * Returns a new entry for the end of the list. A number without a default is halfway between the last entry's number and its limit. In the
+ * first entry it is the minimum.
+ */
 export function nextFrame(parameter: Parameter, frames: Frame[], values: Values): Frame {
   const frame = frameOf(parameter);
   for (const [field, item] of Object.entries(parameter.item ?? {})) {

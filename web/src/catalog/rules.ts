@@ -33,7 +33,10 @@ export function hasSlider(parameter: Parameter): boolean {
   return minimum !== undefined && maximum !== undefined && (maximum - minimum) / stepOf(parameter) <= 1000;
 }
 
-/** The step of a control. If the catalog has none, a whole number moves by one, and a fraction by a hundredth of its range. */
+/**
+ * The step of a control. If the catalog has none, a whole number moves by one, and a fraction by the largest power of ten that is at most a
+ * twentieth of its range.
+ */
 export function stepOf(parameter: Parameter): number {
   if (parameter.step !== undefined) return parameter.step;
   if (parameter.type === "integer") return 1;

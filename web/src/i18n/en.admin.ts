@@ -55,7 +55,7 @@ export const administration = {
     text: "Tasks of every owner and state. Cancelling and deleting here is recorded in the audit log.",
     owner: "Owner",
     ownerHint: "key:… or session:…",
-    nobody: "nobody's",
+    nobody: "nobody",
     whose: "Whose",
     everybody: "Everybody's",
     ones: "Of one owner",
@@ -144,7 +144,7 @@ export const administration = {
     state: "State",
     issued: "Issued",
     rotateBy: "Replace by",
-    overlapUntil: "Good until",
+    overlapUntil: "Valid until",
     kinds: {
       master_key: "Master key",
       pepper: "Pepper of credentials",

@@ -15,7 +15,7 @@ export const errors = {
   result_not_ready: { title: "The result is not ready yet", action: "Wait until the task is done." },
   result_gone: { title: "The result is gone", action: "Generate it again." },
   proxy_target_invalid: { title: "The task belongs to an unknown workspace", action: "Check the worker accounts." },
-  remote_failed: { title: "The worker did not answer as it should", action: "Try again; if it goes on, check the worker account." },
+  remote_failed: { title: "The worker did not answer as it should", action: "Try again. If it fails again, check the worker account." },
   no_workers: { title: "No worker is free for this", action: "Try again later, or enable a worker account." },
   model_unavailable: { title: "The model is not installed", action: "Install its weights, or choose another model." },
   queue_overloaded: { title: "Too many tasks are waiting", action: "Try again in a little while." },

@@ -14,7 +14,7 @@ const KEY = "must.language";
 
 const isLanguage = (name: string | null | undefined): name is Language => languages.includes(name as Language);
 
-/** The browser may forbid storage. Then a choice lasts as long as the page. */
+/** Returns the language that the user chose earlier. `null` if there is none, or if the browser forbids storage. */
 export function remembered(): Language | null {
   try {
     const name = localStorage.getItem(KEY);
@@ -43,7 +43,7 @@ export function LanguageProvider({ children, initial }: { children: ReactNode; i
     try {
       localStorage.setItem(KEY, next);
     } catch {
-      // Then the choice is not stored.
+      // The browser forbids storage. The choice then lasts as long as the page.
     }
   }, []);
   useEffect(() => {

@@ -57,7 +57,7 @@ export const administration: typeof english = {
     text: "Задачи всех владельцев в любом состоянии. Отмена и удаление отсюда записываются в журнал аудита.",
     owner: "Владелец",
     ownerHint: "ключ key:… или сессия session:…",
-    nobody: "ничья",
+    nobody: "нет",
     whose: "Чьи",
     everybody: "Всех",
     ones: "Одного владельца",

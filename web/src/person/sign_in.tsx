@@ -1,4 +1,4 @@
-/** The page that replaces every other page until somebody has signed in with an access key. */
+/** The page that replaces every page except administration until somebody has signed in with an access key. */
 
 import { useText } from "../i18n/language";
 import { useServices } from "../services";

@@ -1,4 +1,4 @@
-/** The unsent form of the studio. It survives a reload in its tab, and only its own owner gets it back. */
+/** The unsent form of the studio, without pictures. It survives a reload of its tab, and only its own owner gets it back. */
 
 import type { Model } from "../api/types";
 import type { Form } from "../catalog/form";
@@ -11,7 +11,7 @@ interface Draft {
   model: string;
   mode: string;
   values: Values;
-  /** Its owner, if people sign in. */
+  /** The owner of the draft. `null` if people do not sign in. */
   owner: string | null;
 }
 
@@ -26,7 +26,7 @@ export function remember(form: Form, model: Model, owner: string | null): void {
     const draft: Draft = { model: form.model, mode: form.mode, values: plain, owner };
     sessionStorage.setItem(KEY, JSON.stringify(draft));
   } catch {
-    // Then the draft lasts as long as the page.
+    // The browser forbids storage, or it is full. The draft then lasts as long as the page.
   }
 }
 
@@ -45,6 +45,6 @@ export function forgetDraft(): void {
   try {
     sessionStorage.removeItem(KEY);
   } catch {
-    // Then there is no draft.
+    // The browser forbids storage, so there is no draft.
   }
 }

@@ -26,7 +26,7 @@ export async function readPicture(file: File): Promise<Picture> {
   return { name: file.name, uri: await uriOf(file) };
 }
 
-/** The frame that a clip currently shows, as a PNG. */
+/** The frame that a clip currently shows, as a PNG. `null` if the clip is not loaded yet. */
 export function captureFrame(video: HTMLVideoElement, name: string): Picture | null {
   if (video.videoWidth === 0) return null;
   const canvas = document.createElement("canvas");

@@ -12,7 +12,7 @@ import { Progress, useNow } from "../ui/common";
 import { Icon } from "../ui/icon";
 import { useNotices } from "../ui/notices";
 
-/** The stages of every local task, in order. Other stages are shown only while they last. */
+/** The stages that are always listed, in order. Other stages, such as `saving`, are shown only while they last. */
 const STAGES = ["queued", "loading", "encoding", "denoising", "decoding"];
 
 export function Running({ entry }: { entry: Entry }) {
@@ -25,7 +25,7 @@ export function Running({ entry }: { entry: Entry }) {
   const stage = entry.state?.stage || "queued";
   const { width, height } = entry.request;
 
-  // Screen readers read out stages, not every percent.
+  // Screen readers are told each new stage, not each percent.
   const percent = useRef(progress);
   percent.current = progress;
   useEffect(() => announce(t.output.announceStage(stageName(t, stage), percent.current)), [stage, t, announce]);

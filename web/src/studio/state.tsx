@@ -1,4 +1,7 @@
-/** The studio's form and the task in its output. Both survive a visit to another page and a reload. */
+/**
+ * The studio's form and the task in its output. Both survive a visit to another page. After a reload the form comes from the draft, without
+ * pictures, and the newest task is shown.
+ */
 
 import { createContext, useCallback, useContext, useEffect, useMemo, useState } from "react";
 import type { ReactNode } from "react";
@@ -16,6 +19,7 @@ interface Studio {
   resetForm: () => void;
   /** Applies the settings of a task. Returns false if its model is not in the catalog. */
   reuseSettings: (task: { model: string; mode: string; parameters: Record<string, unknown>; seed?: number | null }) => boolean;
+  /** Id of the task in the output. `null` shows the newest task. */
   shown: string | null;
   show: (task: string | null) => void;
 }

@@ -9,8 +9,9 @@ export interface Entry {
   modelName: string;
   type: MediaType;
   mode: string;
-  /** The request, without pictures. */
+  /** The settings of the request with the model's fixed values, without pictures. */
   request: Record<string, unknown>;
+  /** When this browser submitted it, in milliseconds since 1970. */
   submittedAt: number;
   state: StatusView | null;
   /** Whether the platform no longer has the task. */
@@ -40,7 +41,7 @@ export const problemOfTask = (state: StatusView): Problem => ({
   userAction: "",
 });
 
-/** Milliseconds from the submission to the end. */
+/** Milliseconds from the submission of a task that has ended to its end. */
 export const tookOf = (state: StatusView): number => new Date(state.updated_at).getTime() - new Date(state.created_at).getTime();
 
 /** Reads the stored entries. Anything in the storage that is not an entry is left out. */

@@ -9,14 +9,15 @@ import type { Client } from "../api/client";
 import { ApiError, NetworkError, isAbort } from "../api/errors";
 import { useServices } from "../services";
 
-/** How often an element is created again. */
+/** How many times an element is created again. */
 const TRIES = 2;
-/** How often an unavailable platform is called, with pauses that double: one minute in all. */
+/** How many times an unavailable platform is called. The pauses double and take about one minute in all. */
 const ASKS = 7;
+/** Milliseconds. */
 const FIRST_PAUSE = 1_000;
 
 interface Props {
-  /** The path in the API, in the form that answers contain. */
+  /** The path in the API, as answers of the platform contain it, for example `/results/ID`. */
   path: string;
   alt: string;
   className?: string;

@@ -1,13 +1,13 @@
 //! `cargo xtask package`: makes the published packages under `target/packages`, and tries them without Rust and without a clone.
 //!
-//! Each kind is built in the release profile and then used the way that somebody who downloads it would: in an empty home, with a path
-//! that has no cargo, or in a Debian of its own (`--in-debian`), by the program of `examples/generate` in its language.
+//! Each kind is built in the release profile. Then the program of `examples/generate` in its language uses the package as somebody who
+//! downloads it would: in an empty home, with a path that has no cargo, or in a separate Debian (`--in-debian`).
 
-mod elsewhere;
+mod clean_home;
 mod platform;
 
 use crate::run::{Outcome, command, read, root, run, target, text, words};
-use elsewhere::{Debian, Elsewhere};
+use clean_home::{CleanHome, Debian};
 use platform::Platform;
 use std::ffi::OsStr;
 use std::fs;
@@ -21,7 +21,7 @@ const DEBIAN_FOR_C: Debian = Debian { suite: "bullseye", packages: "gcc g++ make
 const DEBIAN_FOR_PYTHON: Debian = Debian { suite: "bookworm", packages: "python3-venv" };
 const DEBIAN_FOR_NODE: Debian = Debian { suite: "trixie", packages: "nodejs npm" };
 
-/// What makes the packages of one kind and tries them.
+/// A function that makes the packages of one kind and tries them.
 type Make = fn(&Options) -> Outcome;
 
 const KINDS: [(&str, Make); 4] = [("crates", crates), ("c", c), ("python", python), ("node", node)];
@@ -65,12 +65,12 @@ impl Options {
     }
 
     /// The home in which packages of a kind are tried; `None` if programs for their platform do not run on this system.
-    fn elsewhere(&self, kind: &str, debian: &Debian) -> Result<Option<Elsewhere>, String> {
+    fn clean_home(&self, kind: &str, debian: &Debian) -> Result<Option<CleanHome>, String> {
         if !self.platform.is_this() {
             eprintln!("not tried: programs for {} do not run here", self.platform.name());
             return Ok(None);
         }
-        Elsewhere::new(kind, self.in_debian.then_some(debian)).map(Some)
+        CleanHome::new(kind, self.in_debian.then_some(debian)).map(Some)
     }
 }
 
@@ -87,7 +87,7 @@ fn crates(_: &Options) -> Outcome {
     Ok(())
 }
 
-/// A folder with `lib`, `include`, pkg-config and CMake files as an archive.
+/// Makes an archive of a folder with `lib`, `include`, pkg-config and CMake files, and tries it.
 fn c(options: &Options) -> Outcome {
     let name = format!("must-{}-{}", version()?, options.platform.name());
     let folder = options.fresh("c")?;
@@ -100,30 +100,30 @@ fn c(options: &Options) -> Outcome {
     run(command("tar").arg("-czf").arg(&archive).arg("-C").arg(&folder).arg(&name))?;
     say(&archive)?;
 
-    let Some(elsewhere) = options.elsewhere("c", &DEBIAN_FOR_C)? else { return Ok(()) };
-    let archive = elsewhere.bring(&archive)?;
-    elsewhere.run("tar", &["-xzf".as_ref(), archive.as_ref()])?;
-    let prefix = elsewhere.own(&name);
+    let Some(home) = options.clean_home("c", &DEBIAN_FOR_C)? else { return Ok(()) };
+    let archive = home.bring(&archive)?;
+    home.run("tar", &["-xzf".as_ref(), archive.as_ref()])?;
+    let prefix = home.own(&name);
     for language in ["c", "cpp"] {
-        elsewhere.bring(&root().join("examples/generate").join(language))?;
+        home.bring(&root().join("examples/generate").join(language))?;
     }
     let make = format!("PREFIX={}", prefix.display());
-    elsewhere.run("make", &["-s", "-C", "c", &make].map(OsStr::new))?;
-    elsewhere.tries(elsewhere.own("c/generate"), &[])?;
+    home.run("make", &["-s", "-C", "c", &make].map(OsStr::new))?;
+    home.tries(home.own("c/generate"), &[])?;
     // With the static library, and the libraries that pkg-config names beside it.
     let beside =
         format!("export PKG_CONFIG_PATH={0}/lib/pkgconfig; cc c/main.c $(pkg-config --cflags must)", prefix.display());
     let link =
         format!("{0}/lib/libmust.a $(pkg-config --libs --static must | sed s/-lmust//) -o static", prefix.display());
-    elsewhere.run("sh", &["-c", &format!("{beside} {link}")].map(OsStr::new))?;
-    elsewhere.tries(elsewhere.own("static"), &[])?;
+    home.run("sh", &["-c", &format!("{beside} {link}")].map(OsStr::new))?;
+    home.tries(home.own("static"), &[])?;
     let configure = format!("-DCMAKE_PREFIX_PATH={}", prefix.display());
-    elsewhere.run("cmake", &["-S", "cpp", "-B", "cpp-build", &configure].map(OsStr::new))?;
-    elsewhere.run("cmake", &["--build", "cpp-build"].map(OsStr::new))?;
-    elsewhere.tries(elsewhere.own("cpp-build/generate"), &[])
+    home.run("cmake", &["-S", "cpp", "-B", "cpp-build", &configure].map(OsStr::new))?;
+    home.run("cmake", &["--build", "cpp-build"].map(OsStr::new))?;
+    home.tries(home.own("cpp-build/generate"), &[])
 }
 
-/// A source distribution, and a wheel for every CPython from 3.11 on.
+/// Makes a source distribution and one wheel for every CPython from 3.11 on, and tries the wheel.
 fn python(options: &Options) -> Outcome {
     let folder = options.fresh("python")?;
     let tools = options.platform.tools()?;
@@ -142,17 +142,17 @@ fn python(options: &Options) -> Outcome {
     for file in files(&folder)? {
         say(&file)?;
     }
-    let Some(elsewhere) = options.elsewhere("python", &DEBIAN_FOR_PYTHON)? else { return Ok(()) };
-    let wheel = elsewhere.bring(&one(&folder, ".whl")?)?;
-    let program = elsewhere.bring(&root().join("examples/generate/python/main.py"))?;
-    elsewhere.run("python3", &["-m", "venv", "venv"].map(OsStr::new))?;
-    let python = elsewhere.own("venv/bin/python");
+    let Some(home) = options.clean_home("python", &DEBIAN_FOR_PYTHON)? else { return Ok(()) };
+    let wheel = home.bring(&one(&folder, ".whl")?)?;
+    let program = home.bring(&root().join("examples/generate/python/main.py"))?;
+    home.run("python3", &["-m", "venv", "venv"].map(OsStr::new))?;
+    let python = home.own("venv/bin/python");
     let install = ["-m", "pip", "install", "--quiet", "--no-index"].map(OsStr::new);
-    elsewhere.run(&python, &[&install[..], &[wheel.as_ref()]].concat())?;
-    elsewhere.tries(&python, &[program.as_ref()])
+    home.run(&python, &[&install[..], &[wheel.as_ref()]].concat())?;
+    home.tries(&python, &[program.as_ref()])
 }
 
-/// The package, and beside it the one with the addon for the platform.
+/// Makes the Node package and a second package with the addon for the platform, and tries both together.
 fn node(options: &Options) -> Outcome {
     let folder = options.fresh("node")?;
     let here = root().join("bindings-node");
@@ -173,13 +173,13 @@ fn node(options: &Options) -> Outcome {
     for archive in &archives {
         say(archive)?;
     }
-    let Some(elsewhere) = options.elsewhere("node", &DEBIAN_FOR_NODE)? else { return Ok(()) };
-    elsewhere.bring(&root().join("examples/generate/node/main.mjs"))?;
-    elsewhere.write("package.json", "{\"private\": true, \"type\": \"module\"}")?;
-    let archives = archives.iter().map(|archive| elsewhere.bring(archive)).collect::<Result<Vec<_>, _>>()?;
+    let Some(home) = options.clean_home("node", &DEBIAN_FOR_NODE)? else { return Ok(()) };
+    home.bring(&root().join("examples/generate/node/main.mjs"))?;
+    home.write("package.json", "{\"private\": true, \"type\": \"module\"}")?;
+    let archives = archives.iter().map(|archive| home.bring(archive)).collect::<Result<Vec<_>, _>>()?;
     let install = ["install", "--offline", "--no-audit", "--no-fund"].map(OsStr::new);
-    elsewhere.run("npm", &[&install[..], &archives.iter().map(AsRef::as_ref).collect::<Vec<_>>()].concat())?;
-    elsewhere.tries("node", &["main.mjs".as_ref()])
+    home.run("npm", &[&install[..], &archives.iter().map(AsRef::as_ref).collect::<Vec<_>>()].concat())?;
+    home.tries("node", &["main.mjs".as_ref()])
 }
 
 /// The version of the workspace.

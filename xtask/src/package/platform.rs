@@ -1,4 +1,4 @@
-//! The system that packages are built for, and how they come to need an old C library only.
+//! The system that packages are built for. On Linux they are built so that they run with an old C library.
 //!
 //! On Linux the C and C++ compiler and the linker are Zig's: it knows the symbols of every version of glibc, so that what is built on a
 //! new system runs on an old one, and it is a compiler for other processors too. `cargo-zigbuild zig` turns the arguments that rustc and
@@ -10,18 +10,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The newest glibc whose symbols packages for Linux may need: that of Debian 10, RHEL 8 and Node's own programs.
+/// The newest version of glibc that packages for Linux may need. Debian 10 and RHEL 8 have this version, and Node's own programs need it.
 const GLIBC: (u32, u32) = (2, 28);
 
 /// The programs of PyPI that build packages.
 const TOOLS: [&str; 3] = ["maturin>=1.16,<2", "cargo-zigbuild>=0.24,<0.25", "ziglang>=0.17,<0.18"];
 
 pub struct Platform {
-    /// As rustc says it.
+    /// The target triple, as rustc writes it.
     triple: String,
-    /// It is this system.
+    /// Whether it is the system on which this program runs.
     is_this: bool,
-    /// The Python of the tools, once it was made.
+    /// The Python environment of the tools, when it has been made.
     tools: OnceCell<PathBuf>,
 }
 
@@ -33,7 +33,7 @@ impl Platform {
         let triple = triple.unwrap_or(this);
         if triple != this && !triple.ends_with("-unknown-linux-gnu") {
             return Err(format!(
-                "packages for {triple} are made there; from here only those for *-unknown-linux-gnu can be"
+                "packages for {triple} can only be made on that system; here only those for *-unknown-linux-gnu and for {this} can be made"
             ));
         }
         Ok(Self { triple: triple.to_owned(), is_this: triple == this, tools: OnceCell::new() })
@@ -68,7 +68,7 @@ impl Platform {
         format!("{}{name}{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX)
     }
 
-    /// The tag of wheels, where it is not left to maturin.
+    /// The platform tag of wheels. `None` if maturin chooses it.
     pub fn wheel_tag(&self) -> Option<String> {
         self.is_linux().then(|| format!("manylinux_{}_{}", GLIBC.0, GLIBC.1))
     }
@@ -81,7 +81,7 @@ impl Platform {
         self.tools.get().map(PathBuf::as_path).ok_or_else(|| "the tools are missing".to_owned())
     }
 
-    /// A command that builds for this system, whichever cargo it starts.
+    /// Returns a command with the variables that make every cargo that it starts build for this platform.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Result<Command, String> {
         let mut command = command(program);
         if !self.is_linux() {
@@ -154,7 +154,7 @@ impl Platform {
     }
 }
 
-/// Writes a program. One that is there already is left as it is: cargo builds anew what a newer compiler has compiled.
+/// Writes a program, unless the file already has this content: when a compiler's file is newer, cargo rebuilds what it has compiled.
 fn program(path: &Path, script: &str) -> Outcome {
     if fs::read_to_string(path).is_ok_and(|there| there == script) {
         return Ok(());

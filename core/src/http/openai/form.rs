@@ -1,6 +1,7 @@
 //! Reads a body of OpenAI's clients, JSON or a form, into one object of fields and the files beside it.
 //!
-//! In their forms, names with brackets mean nested values: `image[]` twice is a list, `input_reference[image_url]` an object.
+//! In their forms, names with brackets mean nested values: two fields `image[]` are a list, and `input_reference[image_url]` is a field
+//! of an object.
 
 use super::{short, shown};
 use crate::error::{Error, Result};
@@ -96,7 +97,7 @@ fn typed(name: &str, text: String) -> Option<Value> {
     Some(number().or_else(boolean).unwrap_or(Value::String(text)))
 }
 
-/// Parses a number in forms that JSON does not allow, such as `007`.
+/// Parses a number, also in forms that JSON does not allow, such as `007`.
 fn number(text: &str) -> Option<Number> {
     let whole = text.parse::<i64>().ok().map(Number::from);
     whole.or_else(|| text.parse::<f64>().ok().and_then(Number::from_f64))

@@ -65,7 +65,7 @@ pub(in crate::http) fn generate(call: Call) -> ReplyFuture {
     })
 }
 
-/// Runs work that reads a body on a thread that may block.
+/// Runs `work`, which reads the body of the call, on a thread that may block.
 pub(super) async fn on_thread<T: Send + 'static>(
     call: Call,
     work: impl FnOnce(&Call) -> Result<T> + Send + 'static,

@@ -2,7 +2,7 @@
 //!
 //! Each picture ends with one event that contains it; before that come its partial pictures, if any were requested. A failure after
 //! the stream has begun is an event, too, and the last one; OpenAI's clients raise it. When the client goes away, the tasks that have
-//! not ended are cancelled.
+//! not ended are cancelled, unless another call waits for them. With an idempotency key they are cancelled only after a while.
 
 use super::failure::StreamFailure;
 use super::picture::{PartialsByTask, format_of, picture, size_of, with_result};

@@ -155,7 +155,7 @@ struct VideoError {
 }
 
 impl Video {
-    /// Makes the clip of a task; `source` is the clip that it is a remix of.
+    /// Describes the task of a clip. `source` is the id of the clip that was remixed, if this one is a remix.
     pub(super) fn of(task: Task, source: Option<String>) -> Self {
         let number = |name: &str| task.parameters.get(name).and_then(Value::as_f64);
         let seconds = match (number("num_frames"), number("fps")) {

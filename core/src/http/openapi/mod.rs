@@ -98,7 +98,7 @@ fn remove_examples(value: &mut Value) {
     }
 }
 
-/// Makes the schemas of bodies, whose fields may be left out, and of answers, which always have all their fields.
+/// Makes the schemas of bodies, in which fields with a default may be left out, and of answers, in which these fields are present.
 struct Schemas {
     bodies: SchemaGenerator,
     answers: SchemaGenerator,

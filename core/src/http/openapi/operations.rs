@@ -54,7 +54,8 @@ pub(super) fn operation(route: &Route, catalog: &Catalog, schemas: &mut Schemas,
     operation
 }
 
-/// Describes the arguments and the answer of each administrative call, by its name. The caller is the administrator of the session.
+/// Describes the arguments and the answer of each administrative call, by its name. The argument `caller` is left out, because over HTTP
+/// the caller is always the administrator of the session.
 fn calls(schemas: &mut Schemas) -> Value {
     let described = |entry: &'static Entry| {
         let mut arguments = (entry.arguments)(&mut schemas.bodies);

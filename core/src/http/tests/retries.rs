@@ -6,7 +6,7 @@ use std::time::Duration;
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 
-/// Asks for a picture and leaves after `patience`. Returns the status if the answer came until then.
+/// Asks for a picture and leaves after `patience`. Returns the status if the answer came within that time.
 fn ask(rig: &Rig, key: Option<&str>, patience: Duration) -> Option<u16> {
     let body = json!({"model": "tiny-image", "prompt": "a red circle", "seed": 5}).to_string();
     let bearer = format!("Bearer {API_KEY}");

@@ -93,7 +93,8 @@ impl Colour {
         }
     }
 
-    /// Converts the picture to sRGB with 8 bits a channel. Returns it unchanged if the profile is for another kind of picture.
+    /// Converts the picture to sRGB with 8 bits a channel. Returns it unchanged if the profile is for another kind of picture or
+    /// cannot be applied.
     pub(super) fn to_srgb(&self, picture: DynamicImage) -> DynamicImage {
         // The values of a grey picture are the same in all three channels.
         let picture = match (self.0.color_space, picture) {
@@ -127,7 +128,7 @@ impl Colour {
         shown.unwrap_or(picture)
     }
 
-    /// Converts CMYK to sRGB. Returns `None` if the profile is not for CMYK.
+    /// Converts CMYK to sRGB. Returns `None` if the profile is not for CMYK or cannot be applied.
     pub(super) fn cmyk_to_srgb(&self, cmyk: &[u8]) -> Option<Vec<u8>> {
         (self.0.color_space == DataColorSpace::Cmyk).then_some(())?;
         self.bytes(cmyk, Layout::Rgba, Layout::Rgb)

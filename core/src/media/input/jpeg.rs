@@ -57,7 +57,8 @@ struct Parsed<'a> {
 /// Decodes the first picture of a file.
 ///
 /// # Errors
-/// `validation_error` for a damaged file and a picture over the limits, and with their names for kinds of JPEG that are not accepted.
+/// `validation_error` for a damaged file, for a picture over the limits, and for a kind of JPEG that is not accepted. In the last case
+/// the error names the kind.
 pub(super) fn decode(bytes: &[u8], limits: &ImageLimits) -> Result<Decoded> {
     let parsed = Parsed::read(bytes)?;
     let model = parsed.model()?;

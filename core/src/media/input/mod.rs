@@ -129,8 +129,8 @@ pub fn sniff(bytes: &[u8]) -> Option<ImageFormat> {
 /// ```
 ///
 /// # Errors
-/// `payload_too_large` over `limits.max_bytes`; `validation_error` for everything else. For other known formats it names the format
-/// and a way to convert it.
+/// `payload_too_large` over `limits.max_bytes`; `validation_error` for everything else. For a known format that is not accepted, the
+/// error names the format and a way to convert it.
 pub fn decode_image(source: ImageSource<'_>, limits: &ImageLimits) -> Result<Frames> {
     match source {
         ImageSource::Bytes(bytes) => decode_bytes(bytes, None, limits),

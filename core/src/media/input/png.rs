@@ -26,7 +26,7 @@ struct Chunks {
 /// Decodes a picture, or the only frame of an animated one.
 ///
 /// # Errors
-/// `validation_error` for a damaged file, one over the limits, one with several frames, and HDR.
+/// `validation_error` for a damaged file, one over the limits, one with several frames, and one with HDR or the narrow range of video.
 pub(super) fn decode(bytes: &[u8], limits: &ImageLimits) -> Result<Decoded> {
     // The decoder allocates rows as soon as it is opened, so the size is checked first.
     let number = |at: usize| Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?));

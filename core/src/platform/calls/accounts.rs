@@ -20,7 +20,9 @@ pub(super) fn calls() -> Vec<Entry> {
         call("accounts.list", list).about("Lists every account in the order of registration.").also_outside(),
         call("accounts.get", get).about("Returns one account.").also_outside().fails("`not_found`"),
         call("accounts.update", update)
-            .about("Changes an account. A ready account is checked again if its address, token or key has changed.")
+            .about(
+                "Changes an account. If it is ready or being checked and its address, token or key has changed, it is checked again.",
+            )
             .also_outside()
             .waits(Waits::ForCheck)
             .fails("`not_found`; `validation_error`, also if only one of `token_id` and `token_secret` is given"),

@@ -1,9 +1,9 @@
 //! The table of all calls by name. Arguments and answers are JSON, and the table names their types.
 //!
-//! [`Platform::call`] reads the arguments, makes one call on [`crate::access`], [`crate::secrets`], [`crate::audit`] or the platform
-//! itself, and writes the answer as JSON. It has no rules of its own. An error never quotes the arguments, because they may contain a
-//! secret. An answer may contain one too, and is wiped when it is dropped. `cargo xtask regen` makes the typed calls of C++, Python
-//! and Node, and `docs/calls.md`, from this table.
+//! [`Platform::call`] reads the arguments, makes one call on [`crate::access`], [`crate::secrets`], [`crate::workers`],
+//! [`crate::audit`] or the platform itself, and writes the answer as JSON. It has no rules of its own. An error never quotes the
+//! arguments, because they may contain a secret. An answer may contain one too, and is wiped when it is dropped. `cargo xtask regen`
+//! makes the typed calls of C++, Python and Node, and `docs/calls.md`, from this table.
 
 mod access;
 #[cfg(feature = "workers")]

@@ -82,7 +82,7 @@ pub(crate) fn folder_on_other_machine(code: ErrorCode) -> Error {
         .with_action("Run the command on that machine, and give the platform's data folder with --data.")
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "as map_err hands it over")]
+#[expect(clippy::needless_pass_by_value, reason = "map_err passes the error by value")]
 fn not_json(error: serde_json::Error) -> Error {
     Error::internal(error.to_string())
 }

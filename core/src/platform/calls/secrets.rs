@@ -19,21 +19,24 @@ pub(super) fn calls() -> Vec<Entry> {
             .about("Stores a secret under a name, encrypted. An existing secret of this name is replaced immediately.")
             .also_outside()
             .fails(
-                "`validation_error` if the name is not 1 to 64 of the characters `a-z 0-9 _ -` or is the name of an account's tokens, or \
-                 if the value is empty",
+                "`validation_error` if the name is not 1 to 64 of the characters `a-z 0-9 _ -`, if it is `master_key`, `pepper`, \
+                 `admin_key`, `api_key` or `audit_key`, if it is the name of an account's tokens, or if the value is empty",
             ),
         call("secrets.put_provider_token", put_provider_token)
             .about("Stores a provider's token together with its scopes and its environment.")
             .also_outside()
             .fails("`validation_error` if a scope is not allowed or the environment is not the platform's own"),
         call("secrets.get", get).about("Returns the value of a secret.").fails(
-            "`not_found`; `dependency_unavailable` if the secret was revoked, is past its rotation limit or cannot be decrypted, or if it \
-             is a provider token for another environment",
+            "`not_found`; `dependency_unavailable` if the secret was revoked, is past its rotation limit or cannot be decrypted; \
+             `validation_error` if it is a provider token for another environment",
         ),
         call("secrets.rotate", rotate)
             .about("Replaces a secret with `value`, or, if it is one of the platform's own secrets, with a new random value.")
             .also_outside()
-            .fails("`validation_error`, `not_found`"),
+            .fails(
+                "`not_found`; `validation_error` if the overlap is more than 7 days, if `value` is missing or must not be given, and for \
+                 API keys, the keys of the settings and the tokens of accounts",
+            ),
         call("secrets.revoke", revoke)
             .about(
                 "Revokes every version of a secret immediately. Revoking `pepper` also ends every API key and session, and requires the \
@@ -41,7 +44,10 @@ pub(super) fn calls() -> Vec<Entry> {
                  admin key.",
             )
             .also_outside()
-            .fails("`not_found`; `validation_error` for the master key, which can only be rotated"),
+            .fails(
+                "`not_found`; `validation_error` for the master key and the audit key, which can only be rotated, for `admin_key` and \
+                 `api_key`, which are settings, and if `confirm` is another name or is missing for `pepper`",
+            ),
     ]
 }
 

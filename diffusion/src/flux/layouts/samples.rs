@@ -1,6 +1,6 @@
 //! Names and shapes of published files, written by hand from the publishers' code and not from the tables under test.
 
-pub(crate) use crate::testing::samples::{Folder, Sample, Writer, below, source};
+pub(crate) use crate::testing::samples::{Folder, Sample, SampleBuilder, below, source};
 
 /// Sizes of a transformer.
 #[derive(Debug, Clone, Copy)]
@@ -22,7 +22,7 @@ pub(crate) const PRUNED: Sizes = Sizes { double: 8, ..DEV };
 /// The transformer as Black Forest Labs names it: `Flux` in `src/flux/model.py`.
 pub(crate) fn original(sizes: Sizes) -> Sample {
     let Sizes { width, .. } = sizes;
-    let mut writer = Writer::default();
+    let mut writer = SampleBuilder::default();
     writer.layer("img_in", &[width, sizes.input]);
     writer.layer("txt_in", &[width, 4096]);
     for (part, inputs) in [("time_in", 256), ("vector_in", 768), ("guidance_in", 256)] {
@@ -59,7 +59,7 @@ pub(crate) fn original(sizes: Sizes) -> Sample {
 /// The transformer as diffusers names it.
 pub(crate) fn diffusers(sizes: Sizes) -> Sample {
     let Sizes { width, .. } = sizes;
-    let mut writer = Writer::default();
+    let mut writer = SampleBuilder::default();
     writer.layer("x_embedder", &[width, sizes.input]);
     writer.layer("context_embedder", &[width, 4096]);
     for (part, inputs) in [("timestep_embedder", 256), ("text_embedder", 768), ("guidance_embedder", 256)] {
@@ -101,7 +101,7 @@ pub(crate) fn diffusers(sizes: Sizes) -> Sample {
 
 /// The canonical tensors: those of diffusers, with the modulation before the output split in two.
 pub(crate) fn canonical(sizes: Sizes) -> Sample {
-    let mut writer = Writer(diffusers(sizes));
+    let mut writer = SampleBuilder(diffusers(sizes));
     writer.0.retain(|(name, _)| !name.starts_with("norm_out."));
     writer.layer("norm_out.scale", &[sizes.width, sizes.width]);
     writer.layer("norm_out.shift", &[sizes.width, sizes.width]);
@@ -110,7 +110,7 @@ pub(crate) fn canonical(sizes: Sizes) -> Sample {
 
 /// Some tensor names of FLUX.2, in its original repository or in diffusers.
 pub(crate) fn flux_2(diffusers: bool) -> Sample {
-    let mut writer = Writer::default();
+    let mut writer = SampleBuilder::default();
     if diffusers {
         writer.layer("x_embedder", &[6144, 128]);
         writer.layer("context_embedder", &[6144, 15_360]);
@@ -136,7 +136,7 @@ pub(crate) fn chroma(diffusers: bool) -> Sample {
     let mut sample = if diffusers { self::diffusers(dev) } else { original(dev) };
     let missing = ["_mod.", ".modulation.", "norm1", ".norm.linear", "time_", "vector_in", "adaLN", "norm_out"];
     sample.retain(|(name, _)| !missing.iter().any(|part| name.contains(part)));
-    let mut writer = Writer(sample);
+    let mut writer = SampleBuilder(sample);
     writer.layer("distilled_guidance_layer.in_proj", &[5120, 64]);
     writer.layer("distilled_guidance_layer.out_proj", &[3072, 5120]);
     writer.0
@@ -146,8 +146,8 @@ pub(crate) fn chroma(diffusers: bool) -> Sample {
 /// channels. That of Stable Diffusion (4 channels) also has 1x1 convolutions before and after the latents.
 pub(crate) fn autoencoder(channels: usize) -> Sample {
     const WIDTHS: [usize; 4] = [128, 256, 512, 512];
-    let mut writer = Writer::default();
-    let block = |writer: &mut Writer, name: String, inputs: usize, outputs: usize| {
+    let mut writer = SampleBuilder::default();
+    let block = |writer: &mut SampleBuilder, name: String, inputs: usize, outputs: usize| {
         writer.layer(format!("{name}.norm1"), &[inputs]);
         writer.layer(format!("{name}.conv1"), &[outputs, inputs, 3, 3]);
         writer.layer(format!("{name}.norm2"), &[outputs]);

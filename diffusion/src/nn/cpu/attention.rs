@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::panels::{Panels, Rows, multiply};
 use super::simd::{exp, vectorized};
 
-/// Query rows of one task. Their scores stay in cache.
+/// Query rows of one job. Their scores stay in cache.
 const ROWS: usize = 48;
 
 /// Maps `query` `[n, heads * size]`, `key` and `value` `[m, heads * size]` to `[n, heads * size]`, in float32.

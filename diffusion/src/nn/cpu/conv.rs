@@ -50,7 +50,7 @@ impl PackedConv {
     }
 }
 
-/// The convolution without padding in time: the output has `kt - 1` fewer frames, divided by the stride.
+/// The convolution without padding in time: the output has `(t - kt) / stride + 1` frames.
 impl CustomOp1 for PackedConv {
     fn name(&self) -> &'static str {
         "conv"
@@ -99,7 +99,7 @@ impl CustomOp1 for Causal<'_> {
     }
 }
 
-/// The first input is the past frames, which replace the zeros. The second is the current frames.
+/// The first input has the past frames, which replace the last frames of zeros. The second has the current frames.
 impl CustomOp2 for Causal<'_> {
     fn name(&self) -> &'static str {
         "causal conv"
@@ -271,7 +271,7 @@ impl PackedConv {
         }
     }
 
-    /// Groups taps that read adjacent pixels into runs. Returns the taps of a run, and the position of each run's first
+    /// Groups taps that read adjacent pixels into runs. Returns the number of taps in a run, and the position of each run's first
     /// pixel relative to that of the output's first tap.
     fn runs(&self, field: Field) -> (usize, Vec<usize>) {
         let (time, kernel) = (self.shape.time, self.shape.kernel);

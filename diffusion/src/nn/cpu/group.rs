@@ -7,12 +7,12 @@ use rayon::prelude::*;
 use super::norm::{contiguous, sum};
 use super::simd::{silu, vectorized};
 
-/// Numbers that are summed in float32. The sums of these pieces are added in float64.
+/// Count of numbers in a piece. A piece is summed in float32, and the sums of the pieces are added in float64.
 const PIECE: usize = 4096;
 
 /// The source of means and reciprocal deviations.
 pub(in super::super) enum Moments {
-    /// The input itself. The number is added to the variance.
+    /// The input itself. The number is the epsilon that is added to the variance.
     Own(f32),
     /// Given pairs, one for each group.
     Given(Vec<Vec<f32>>),

@@ -1,9 +1,9 @@
 //! Linear layers on the CPU. Bias and activation are applied while the results are in registers.
 //!
 //! A matrix stays in the precision of the file. Each call decodes and packs a few hundred rows at a time. This is no slower
-//! than unpacked weights, because the decoded rows are still in cache when they are multiplied. A small matrix meets few
-//! input rows, so decoding it would take as long as the product; it stays packed after its first use. Each output is one sum
-//! in the order of the inputs.
+//! than unpacked weights, because the decoded rows are still in cache when they are multiplied. A small matrix is usually
+//! multiplied by few input rows, so decoding it would take as long as the product; it stays packed after its first use. Each
+//! output is one sum in the order of the inputs.
 #![expect(clippy::indexing_slicing, reason = "sizes are checked before the loops")]
 
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Shape};
@@ -22,8 +22,8 @@ const DECODED: usize = 16 * WIDTH;
 /// Input rows that stay in cache while they are multiplied by the decoded outputs.
 const ROWS: usize = 48;
 
-/// The size in numbers of the largest matrix that stays packed: a megabyte. Matrices of full-size models have ten times that
-/// and more.
+/// The size in numbers of the largest matrix that stays packed: a megabyte of float32. Nearly all matrices of full-size models
+/// are larger.
 const SMALL: usize = 1 << 18;
 
 /// A weight `[outputs, inputs]` in the encoding of its file.
@@ -106,7 +106,7 @@ impl Product<'_> {
         Ok((CpuStorage::F32(out), Shape::from((rows, width))))
     }
 
-    /// Computes the columns of `out`, `[rows, width]`, that begin at `column` and that `panels` holds.
+    /// Computes the columns of `out` `[rows, width]` whose weights are in `panels`. The first of them is `column`.
     fn multiply(&self, data: &[f32], panels: &Panels, bias: &[f32], out: &mut [f32], (width, column): (usize, usize)) {
         let depth = panels.depth();
         let rows = data.len() / depth;

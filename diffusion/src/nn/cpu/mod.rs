@@ -5,7 +5,7 @@
 
 mod attention;
 mod conv;
-mod gelu;
+mod geglu;
 mod group;
 mod linear;
 mod norm;
@@ -17,7 +17,7 @@ use candle_core::{DType, Tensor};
 
 pub(super) use attention::Attention;
 pub(super) use conv::{Causal, Doubled, PackedConv};
-pub(super) use gelu::Geglu;
+pub(super) use geglu::Geglu;
 pub(super) use group::{GroupMoments, GroupNorm, Moments};
 pub(super) use linear::{CpuMatrix, Product};
 pub(super) use norm::{AddGated, ChannelNorm, LayerNorm};

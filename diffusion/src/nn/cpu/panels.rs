@@ -21,8 +21,8 @@ pub(in super::super) struct Panels {
 }
 
 impl Panels {
-    /// Packs a weight `[width, depth]`. Its columns are contiguous, with `depth` numbers each, and begin `stride` numbers
-    /// apart.
+    /// Packs a weight `[width, depth]`. Its rows are the columns of the matrix: each has `depth` contiguous numbers, and they begin
+    /// `stride` numbers apart.
     pub(super) fn pack_columns(&mut self, columns: &[f32], stride: usize, width: usize, depth: usize) {
         self.reset(width, depth);
         for (index, panel) in self.data.chunks_exact_mut(depth * WIDTH).enumerate() {

@@ -16,7 +16,8 @@ pub(super) fn vectorized<R>(work: impl FnOnce() -> R) -> R {
     ARCH.dispatch(work)
 }
 
-/// Computes the exponential, within 2 units in the last place. Below -87 it returns the smallest normal numbers.
+/// Computes the exponential, within 2 units in the last place, for `x` from -87 to 88. Outside of that range it returns the value
+/// at the nearer end.
 ///
 /// Range reduction and the polynomial are those of Cephes, <https://www.netlib.org/cephes/>.
 #[inline(always)]

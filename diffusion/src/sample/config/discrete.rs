@@ -78,7 +78,8 @@ impl SchedulerConfig {
         }
     }
 
-    /// Refuses spacing ends that differ from those of the levels. They have no effect without a spacing.
+    /// Refuses `sigma_min` and `sigma_max` together with a spacing, because they would replace its ends. Without a spacing they
+    /// have no effect.
     fn refuse_ends(&self) -> Result<()> {
         let spaced = self.spacing()? != Spacing::Reference;
         self.refuse(&[

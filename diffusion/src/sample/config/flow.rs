@@ -25,7 +25,7 @@ impl SchedulerConfig {
         let mut spacing = Spacing::Reference;
         let mut dynamic = None;
         if euler && self.use_dynamic_shifting {
-            // Until the picture's size is known, the shift is that of the largest size.
+            // Until the picture's size is known, the shift is that of a picture of `max_image_seq_len` tokens.
             let of_size = self.dynamic()?;
             (spacing, dynamic, shift) = (Spacing::Linear, Some(of_size), of_size.max_shift.exp());
         }
@@ -56,7 +56,7 @@ impl SchedulerConfig {
         Ok(Solver::Euler)
     }
 
-    /// The multistep schedulers also serve other models.
+    /// Refuses settings of the multistep schedulers that are not those of flow models.
     fn refuse_other_than_flow(&self) -> Result<()> {
         self.refuse(&[
             ("prediction_type", self.prediction_type.as_deref() != Some("flow_prediction")),

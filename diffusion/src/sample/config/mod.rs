@@ -140,7 +140,7 @@ impl SchedulerConfig {
         Self::parse(&text).map(Some)
     }
 
-    /// Parses a configuration. Python writes infinite numbers, which JSON does not allow. They are read as missing settings,
+    /// Parses a configuration. Python writes `Infinity` and `NaN`, which JSON does not allow. They are read as missing settings,
     /// because an infinite threshold has no effect.
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let mut plain = text.to_owned();
@@ -150,8 +150,8 @@ impl SchedulerConfig {
         serde_json::from_str(&plain).map_err(|error| unusable(format!("{FILE}: {error}")))
     }
 
-    /// Returns the schedule that the file describes. Fails with `ModelUnavailable` and names the setting if it cannot be
-    /// obeyed.
+    /// Returns the schedule that the file describes. Fails with `ModelUnavailable` if a setting cannot be obeyed; the error names
+    /// the setting.
     pub(crate) fn schedule(&self) -> Result<Schedule> {
         self.refuse(&[("num_train_timesteps", self.num_train_timesteps < 2)])?;
         let flow = self.use_flow_sigmas || self.prediction_type.as_deref() == Some("flow_prediction");

@@ -1,6 +1,6 @@
 //! Names and shapes of published UNets, written by hand from the publishers' code and not from the tables under test.
 
-use crate::testing::samples::{Sample, Writer};
+use crate::testing::samples::{Sample, SampleBuilder};
 
 /// Sizes of a UNet.
 #[derive(Debug, Clone, Copy)]
@@ -51,7 +51,7 @@ pub(crate) const SD_2: Sizes = Sizes { context: 1024, convolutions: false, ..SD_
 pub(crate) const SSD_1B: Sizes = Sizes { depths: &[0, 2, 4], middle: None, ..SDXL };
 pub(crate) const VEGA: Sizes = Sizes { depths: &[0, 1, 2], middle: None, ..SDXL };
 
-impl Writer {
+impl SampleBuilder {
     fn unet_residual(&mut self, name: &str, inputs: usize, outputs: usize, embedding: usize) {
         self.layer(format!("{name}.in_layers.0"), &[inputs]);
         self.layer(format!("{name}.in_layers.2"), &[outputs, inputs, 3, 3]);
@@ -87,7 +87,7 @@ impl Writer {
 
 /// The tensors with the block numbers of `openaimodel.py` in the original code.
 pub(crate) fn original(sizes: Sizes) -> Sample {
-    let mut out = Writer::default();
+    let mut out = SampleBuilder::default();
     let embedding = sizes.base * 4;
     out.layer("time_embed.0", &[embedding, sizes.base]);
     out.layer("time_embed.2", &[embedding, embedding]);

@@ -4,7 +4,7 @@ use crate::weights::Dim::{Bias, Is, Rest};
 use crate::weights::Rule::{self, Rename};
 use crate::weights::{Layout, Network, Part};
 
-/// Rules for the insides of all blocks in a list.
+/// Lists the canonical names inside the blocks of `$list`.
 macro_rules! in_each_block {
     ($list:literal) => {
         &[

@@ -23,7 +23,7 @@ impl PerLevel {
     }
 }
 
-/// The fields that are read. Absent fields have the class's default, which equals SDXL's value where it matters.
+/// The fields that are read. For an absent field, the tensors determine the value, or it is that of the published SDXL.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct ConfigFields {

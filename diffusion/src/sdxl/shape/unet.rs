@@ -121,7 +121,9 @@ impl UnetShape {
         let odd =
             !shape.base().is_multiple_of(2) || axis(tensors, "time_embedding.linear_1.weight", 2, 1)? != shape.base();
         if odd || groups == 0 || shape.levels.iter().any(|level| !level.width.is_multiple_of(groups)) {
-            return Err(bad(&format!("the widths of the UNet do not divide into {groups} groups")));
+            return Err(bad(&format!(
+                "the widths of the UNet do not fit its time embedding or do not divide into {groups} groups"
+            )));
         }
         if axis(tensors, "conv_out.weight", 4, 0)? != shape.channels {
             return Err(bad("the UNet has different numbers of input and output channels"));

@@ -8,7 +8,8 @@ use safetensors::tensor::Dtype;
 use crate::testing::files::{Part, Raw};
 use crate::testing::json;
 
-/// Name, shape and exponent of two of a tensor's weights. Tensors without an exponent are gains of norms.
+/// Name and shape of a tensor, and the exponent of the power of two that its weights are multiplied by. Tensors without an exponent
+/// are gains of norms.
 type Listed = (String, Vec<usize>, Option<i32>);
 
 fn seed(text: &str) -> u64 {

@@ -38,8 +38,8 @@ impl Encoders {
             .map(|first| FoundPart { config: ClipConfig { projection: None, ..first.config }, ..first });
         if let (Some((found, _, config)), true) = (copies.first(), first.is_none() && second.is_none()) {
             return Err(unusable(format!(
-                "the text encoder in {} has a width of {}, and the UNet wants one of {context} together with a projection to \
-                 {pooled}",
+                "the text encoder in {} has a width of {}, and the UNet wants two text encoders whose widths add up to {context}, \
+                 one of them with a projection to {pooled}",
                 found.origin(),
                 config.width
             ))

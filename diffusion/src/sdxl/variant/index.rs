@@ -11,7 +11,7 @@ const FILE: &str = "model_index.json";
 const CLASSES: [&str; 3] =
     ["StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline", "StableDiffusionXLInpaintPipeline"];
 
-/// The fields of `model_index.json`. The file and all of its fields are optional.
+/// The fields of `model_index.json`. The file is optional. If it exists, `_class_name` must be one of [`CLASSES`].
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct ModelIndex {

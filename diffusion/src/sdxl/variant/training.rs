@@ -31,7 +31,7 @@ impl Training {
     }
 
     /// Reads the training from the marker tensors that ComfyUI and sd-scripts use, or from the file's metadata. The marker `ztsnr`
-    /// counts only together with another one.
+    /// counts only if the file also says velocity prediction.
     fn of_markers(found: &FoundNetwork) -> Option<Self> {
         let says = found.file_says("modelspec.prediction_type").and_then(Metadata::text);
         if found.file_has("v_pred") {

@@ -54,8 +54,8 @@ impl ClipConfig {
 /// Reads the sizes of the CLIP text encoder `found`. `tensors` are its canonical tensors.
 ///
 /// Without a `config.json`, heads have 64 channels, and the activation is that of the published encoders: quick GELU for
-/// OpenAI's, which are at most 768 wide, and GELU for OpenCLIP's, which are wider. A narrower encoder with OpenCLIP's names
-/// has GELU too, except when it is 768 wide, because OpenAI's own file of L has those names.
+/// OpenAI's, which are at most 768 wide, and GELU for OpenCLIP's, which are wider. An encoder with OpenCLIP's names that is
+/// narrower than 768 has GELU too. One that is exactly 768 wide has quick GELU, because OpenAI's own file of L has these names.
 pub(crate) fn clip_config(files: &ModelFiles, found: &FoundNetwork, tensors: &Tensors) -> Result<ClipConfig> {
     let json = ConfigJson::<ConfigFields>::read(files, found, ConfigFields::concerns)?;
     let fields = json.as_ref().map(|json| &json.fields);
@@ -118,7 +118,7 @@ fn check(config: &ClipConfig, json: &ConfigJson<ConfigFields>) -> Result<()> {
     ])
 }
 
-/// The fields of transformers' `config.json`. Missing fields have transformers' defaults.
+/// The fields of transformers' `config.json`. The missing ones that have a default here have that of transformers.
 #[derive(Debug, Deserialize)]
 struct ConfigFields {
     hidden_size: Option<usize>,

@@ -1,7 +1,7 @@
 //! Splits tokens into chunks of the length that CLIP accepts.
 //!
-//! Always holds: a chunk is the start token, as many tokens as fit, the end token, and padding. All chunks of a prompt have
-//! the same length. When a chunk is full and has a comma near its end, the tokens after that comma move to the next chunk.
+//! Always holds: a chunk is the start token, at most as many tokens as fit, the end token, and padding. All chunks of a prompt
+//! have the same length. When a chunk is full and has a comma near its end, the tokens after that comma move to the next chunk.
 
 use super::super::tokenizer::PromptTokenizer;
 use super::parse::{Piece, parse};

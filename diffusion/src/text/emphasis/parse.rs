@@ -1,7 +1,7 @@
 //! Parses brackets and weights: splits a prompt into pieces of text, each with a weight.
 //!
-//! Always holds: any text can be parsed, and weights are finite. Neighbouring pieces with the same weight are joined,
-//! because the end of a piece ends a word.
+//! Always holds: any text can be parsed, and weights are finite. Neighbouring pieces with the same weight are joined, because
+//! each piece is split into tokens on its own, so a word cannot continue in the next piece.
 
 use super::super::prompt::is_space;
 
@@ -105,7 +105,7 @@ impl Parser {
         }
     }
 
-    /// Adds text that may contain the word `BREAK`, with the white space around it.
+    /// Adds text, and divides it at each word `BREAK`. Drops the white space around that word.
     fn breaks(&mut self, plain: &str) {
         let word = |letter: char| letter.is_alphanumeric() || letter == '_';
         let mut start = 0;
@@ -154,7 +154,8 @@ impl Parser {
     }
 }
 
-/// Parses a weight and its closing bracket, ` 1.2 )`, and returns the rest of the text.
+/// Parses a weight and its closing bracket, ` 1.2 )`. Returns the weight and the rest of the text, or `None` if the text does
+/// not begin with them.
 fn weight(text: &str) -> Option<(f64, &str)> {
     let text = text.trim_start_matches(is_space);
     let signed = text.strip_prefix(['+', '-']).unwrap_or(text);

@@ -1,11 +1,11 @@
 //! Names and shapes of published text encoders. They are written by hand from the publishers' code, and not from the tables
 //! under test.
 
-use crate::testing::samples::{Sample, Writer, below};
+use crate::testing::samples::{Sample, SampleBuilder, below};
 
 /// Returns UMT5 with the names of transformers: `width`, feed-forward width, blocks, heads of 64 channels.
 pub(crate) fn umt5(width: usize, feed: usize, blocks: usize, vocabulary: usize) -> Sample {
-    let mut writer = Writer::default();
+    let mut writer = SampleBuilder::default();
     writer.put("shared.weight", &[vocabulary, width]);
     for index in 0..blocks {
         let name = format!("encoder.block.{index}.layer.0");
@@ -31,7 +31,7 @@ pub(crate) fn umt5_xxl() -> Sample {
 
 /// Returns UMT5 with the names of the original repositories.
 pub(crate) fn umt5_original(width: usize, feed: usize, blocks: usize, vocabulary: usize) -> Sample {
-    let mut writer = Writer::default();
+    let mut writer = SampleBuilder::default();
     writer.put("token_embedding.weight", &[vocabulary, width]);
     for index in 0..blocks {
         writer.put(format!("blocks.{index}.norm1.weight"), &[width]);
@@ -50,7 +50,7 @@ pub(crate) fn umt5_original(width: usize, feed: usize, blocks: usize, vocabulary
 
 /// Returns UMT5 with the names of llama.cpp.
 pub(crate) fn umt5_gguf(width: usize, feed: usize, blocks: usize, vocabulary: usize) -> Sample {
-    let mut writer = Writer::default();
+    let mut writer = SampleBuilder::default();
     writer.put("token_embd.weight", &[vocabulary, width]);
     for index in 0..blocks {
         for layer in ["q", "k", "v", "o"] {
@@ -86,7 +86,7 @@ pub(crate) fn t5_xxl() -> Sample {
 
 /// Returns CLIP's text encoder with the names of transformers 5, without `text_model.`
 pub(crate) fn clip_text(width: usize, layers: usize) -> Sample {
-    let mut writer = Writer::default();
+    let mut writer = SampleBuilder::default();
     writer.put("embeddings.token_embedding.weight", &[49_408, width]);
     writer.put("embeddings.position_embedding.weight", &[77, width]);
     for index in 0..layers {
@@ -117,7 +117,7 @@ pub(crate) fn clip_g() -> Sample {
 
 /// Returns CLIP's text encoder with the names of OpenAI and OpenCLIP, with a projection to `projected` numbers.
 pub(crate) fn clip_open(width: usize, layers: usize, projected: usize) -> Sample {
-    let mut writer = Writer::default();
+    let mut writer = SampleBuilder::default();
     writer.put("positional_embedding", &[77, width]);
     writer.put("text_projection", &[width, projected]);
     writer.put("logit_scale", &[]);

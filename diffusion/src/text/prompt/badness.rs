@@ -68,7 +68,8 @@ fn is_word(letter: char) -> bool {
 const ACCENTED: u32 = LOWER_ACCENTED | UPPER_ACCENTED;
 const SYMBOLS: u32 = BOX | OPENING | CLOSING | CURRENCY | NUMERIC | LAW;
 
-/// The sequences. A blank between the reference's sets is only layout there.
+/// The sequences of character sets that correct text hardly ever has. The blanks between the sets in the reference's regular
+/// expression have no meaning (it is in verbose mode).
 const SEQUENCES: &[&[Set]] = &[
     &[of(C1)],
     &[of(BAD | ACCENTED | SYMBOLS), of(BAD)],
@@ -91,7 +92,7 @@ const SEQUENCES: &[&[Set]] = &[
     &[only("Œœ"), like(is_not_latin)],
     // A degree sign after a capital letter.
     &[of(UPPER_ACCENTED), only("°")],
-    // Two characters of Windows-1252.
+    // Pairs of characters of Windows-1252 that the sequences above do not cover.
     &[only("ÂÃÎÐ"), with(OPENING | CLOSING, "€œŠš¢£Ÿž\u{a0}\u{ad}®©°·»–—´")],
     &[only("×"), only("²³")],
     // Arabic words in Windows-1252 also contain common characters, so four in a row are needed.
@@ -124,7 +125,7 @@ const SEQUENCES: &[&[Set]] = &[
     &[only("Ã"), only("\u{a0}¡")],
     &[like(is_small_latin), only("ÃÂ"), only(" ")],
     &[like(is_small_latin), like(is_space), only("ÃÂ"), only(" ")],
-    // Â before a character that would be its encoding.
+    // Â before a character. Both together are what that character becomes when its UTF-8 is read as Windows-1252.
     &[Set { classes: CLOSING, letters: ".,?!", test: is_small_latin }, only("Â"), with(OPENING | CLOSING, " ")],
     // Windows-1253: characters from U+2000 on, then Latin-1 and Greek.
     &[only("β"), only("€"), only("™\u{a0}\u{386}\u{ad}®°")],

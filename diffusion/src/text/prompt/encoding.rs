@@ -15,7 +15,8 @@ struct Encoding {
     upper: &'static str,
     /// Whether U+FFFD stands for a lost byte. Byte 0x1a takes its place.
     lossy: bool,
-    /// Whether a space may have been a no-break space. Mac Roman is excluded, because there the space would follow a dash.
+    /// Whether a space may have been a no-break space. Not in Mac Roman, where byte 0xd0 is an en dash, and a space after it is
+    /// ordinary text.
     spaces: bool,
 }
 
@@ -158,7 +159,8 @@ fn with_restored_spaces(bytes: Vec<u8>) -> Vec<u8> {
     })
 }
 
-/// Matches the letter à as a word of its own. Portuguese words begin with it too; their space is part of the letter.
+/// Matches byte 0xc3 and a space that stand for the letter à and the space after it. Before another space, and in Portuguese
+/// words such as "àquele" and "às", the space is only the lost second byte of the letter, so these do not match.
 fn a_grave_word(bytes: &[u8]) -> Option<usize> {
     let after = bytes.strip_prefix(b"\xc3 ")?;
     let word = [&b" "[..], b"quele", b"quela", b"quilo", b"s "].iter().any(|start| after.starts_with(start));
@@ -178,7 +180,7 @@ fn altered_sequence(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// Returns the length of a UTF-8 sequence with lost bytes: byte 0x1a, or once a question mark.
+/// Returns the length of a UTF-8 sequence with lost bytes. A lost byte is now 0x1a or, in some places, a question mark.
 fn lost_sequence(bytes: &[u8]) -> Option<usize> {
     match bytes {
         [0xc2..=0xdf, 0x1a, ..] | [0xc2..=0xc3, b'?', ..] => Some(2),
@@ -204,7 +206,7 @@ fn without_runs(letters: &[char]) -> Option<String> {
         out.extend(letters.get(done..run.start)?);
         let found = letters.get(run.clone())?;
         let text: String = found.iter().collect();
-        // A range that covers the whole text was tried above.
+        // The caller has already tried a range that covers the whole text.
         out.push_str(&if found.len() < letters.len() && is_bad(found) { fix_encoding(text) } else { text });
         done = run.end;
     }

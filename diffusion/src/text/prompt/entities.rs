@@ -59,7 +59,8 @@ fn character(number: u32) -> Option<char> {
     }
 }
 
-/// Reads a name with its semicolon, or the longest old name at the start. Returns the bytes used and the value.
+/// Reads a name with its semicolon, or the longest name at the start that needs no semicolon. Returns the bytes used and the
+/// value.
 fn named(text: &str) -> Option<(usize, String)> {
     let end = text
         .char_indices()

@@ -15,7 +15,7 @@ use super::entities::unescape_strict;
 ///
 /// Reference: `fix_text` in <https://github.com/rspeer/python-ftfy/blob/main/ftfy/__init__.py>
 pub(super) fn fix_text(text: &str) -> String {
-    // A text with tags is HTML, so entities stay unresolved from there on.
+    // A text with tags is HTML, so entities stay unresolved from the first line with `<` on.
     let mut entities = true;
     let mut out = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {

@@ -1,7 +1,7 @@
 //! Cleans prompts as the reference's pipelines do before tokenization.
 //!
 //! Always holds: the result equals that of `ftfy.fix_text`, `html.unescape` twice, and collapsed white space, in this order.
-//! Plain ASCII without an ampersand only has its white space collapsed.
+//! In printable ASCII without an ampersand, only white space is collapsed.
 
 mod badness;
 mod encoding;

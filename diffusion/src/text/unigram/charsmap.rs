@@ -10,7 +10,7 @@ use unicode_segmentation::UnicodeSegmentation;
 use crate::error::Result;
 use crate::weights::unusable;
 
-/// Longer groups of characters are replaced one character at a time.
+/// Groups of this many bytes or more are replaced one character at a time.
 const LONGEST_GROUP: usize = 6;
 
 /// A map from groups of characters to text.

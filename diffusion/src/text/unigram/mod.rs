@@ -33,7 +33,7 @@ pub(crate) enum Spaces {
 /// The words that get a mark in front if they have none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Prefix {
-    /// The first word, and the first word after each special token.
+    /// The first word, and the first word after each special token. With [`Spaces::Cut`], every word.
     Always,
     /// Only the first word of the text.
     First,
@@ -123,7 +123,8 @@ impl UnigramTokenizer {
         }
     }
 
-    /// Appends the ids of words, each of which starts with a mark.
+    /// Adds a mark in front if the rules ask for it, then appends the ids of each word. Every word after the first starts with
+    /// a mark.
     fn encode_words(&self, text: &str, first: bool, out: &mut Vec<u32>) {
         if text.is_empty() {
             return;

@@ -100,7 +100,8 @@ impl<'a> SentencePiece<'a> {
     ) -> Result<Self> {
         if tokens.len() != scores.len() || tokens.len() != kinds.len() || tokens.len() > MOST_PIECES {
             return Err(unusable(format!(
-                "the tokenizer of a GGUF file has {} tokens, {} scores and {} kinds",
+                "the tokenizer of a GGUF file has {} tokens, {} scores and {} kinds; the numbers must be equal and at \
+                 most a million",
                 tokens.len(),
                 scores.len(),
                 kinds.len()

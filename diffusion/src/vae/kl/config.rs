@@ -163,7 +163,7 @@ impl KlConfig {
             (differs(fields.use_post_quant_conv, self.post_quant), "use_post_quant_conv does not fit the tensors"),
             (
                 fields.latents_mean.is_some() || fields.latents_std.is_some(),
-                "latents_mean and latents_std, which Playground v2.5 uses, are not computed with",
+                "latents_mean and latents_std, which Playground v2.5 uses, are not supported",
             ),
         ])
     }

@@ -37,7 +37,7 @@ pub(crate) struct Posterior {
     /// The mean.
     pub(crate) mean: Tensor,
     /// The standard deviation.
-    #[cfg_attr(not(test), expect(dead_code, reason = "pictures are encoded to the mean, as docs/decisions.md says"))]
+    #[cfg_attr(not(test), expect(dead_code, reason = "pictures are encoded to the mean, as docs/models.md says"))]
     pub(crate) deviation: Tensor,
 }
 

@@ -1,7 +1,7 @@
 //! The layers of the encoder and the decoder.
 //!
-//! Always holds: layers compute in float32. A norm uses mean and deviation of its input or, when the input is a part of a
-//! picture, those of the whole picture. [`Norms`] chooses between the two.
+//! Always holds: layers compute in float32. A norm uses mean and deviation of its input or, when the input is a tile of a
+//! picture, given ones that are the same for all tiles. [`Norms`] chooses between the two.
 
 use candle_core::Tensor;
 
@@ -17,9 +17,9 @@ const EPSILON: f64 = 1e-6;
 pub(super) enum Norms<'a> {
     /// The input of each norm.
     Own,
-    /// The input of each norm. They are also recorded in order.
+    /// The input of each norm. The means and deviations are also recorded, in the order of the norms.
     Noted(Vec<Tensor>),
-    /// These, in order.
+    /// These means and deviations, in the order of the norms.
     Given(std::slice::Iter<'a, Tensor>),
 }
 

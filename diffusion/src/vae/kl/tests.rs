@@ -257,7 +257,7 @@ fn memory_stays_that_of_the_largest_whole_picture() {
     }
 }
 
-/// Runs one direction, stops before step `stop`, and returns the reported progress.
+/// Decodes zeros, stops before layer `stop`, and returns the reported progress and the result.
 fn reported(vae: &KlVae, room: u64, stop: usize) -> (Vec<(usize, usize)>, Result<Tensor>) {
     let mut reported = vec![];
     let mut tell = |done, total| {

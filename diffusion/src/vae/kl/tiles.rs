@@ -90,7 +90,7 @@ fn tiled(
     by_tiles(counter, stages, whole, cut, scales, &moments)
 }
 
-/// Does the same with known means and deviations.
+/// Runs layers tile by tile as [`tiled`] does, with the means and deviations `moments`.
 fn by_tiles(
     counter: &mut LayerCounter<'_>,
     stages: &[Stage],

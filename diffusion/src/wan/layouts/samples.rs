@@ -2,7 +2,7 @@
 //! test.
 
 use super::LAYOUTS;
-use crate::testing::samples::Writer;
+use crate::testing::samples::SampleBuilder;
 pub(crate) use crate::testing::samples::{Folder, Sample, below, source};
 pub(crate) use crate::text::layouts::samples::{umt5, umt5_gguf, umt5_original, umt5_xxl};
 use crate::weights::Inventory;
@@ -22,7 +22,7 @@ pub(crate) struct Sizes {
     pub(crate) input: usize,
     pub(crate) output: usize,
     pub(crate) text: usize,
-    /// The width of image tokens, and the number of tokens with a position embedding.
+    /// `None` without image tokens. Otherwise the number of image tokens with a position embedding, if they have one.
     pub(crate) image: Option<Option<usize>>,
     /// The number of VACE blocks and of their input channels.
     pub(crate) vace: Option<(usize, usize)>,
@@ -41,14 +41,14 @@ pub(crate) const VACE_14B: Sizes = Sizes { vace: Some((8, 96)), ..T2V_14B };
 pub(crate) const I2V_A14B: Sizes = sizes(5120, 13824, 40, 36);
 pub(crate) const TI2V_5B: Sizes = Sizes { output: 48, ..sizes(3072, 14336, 30, 48) };
 
-/// All variants with one transformer.
+/// The sizes of all published transformers.
 pub(crate) const ALL: [Sizes; 8] = [T2V_1_3B, T2V_14B, I2V_14B, FLF2V_14B, VACE_1_3B, VACE_14B, I2V_A14B, TI2V_5B];
 
 /// Returns a transformer with the original repositories' names.
 pub(crate) fn original(sizes: Sizes) -> Sample {
     let Sizes { dim, ffn, layers, input, output, text, .. } = sizes;
-    let mut writer = Writer::default();
-    let block = |writer: &mut Writer, name: &str| {
+    let mut writer = SampleBuilder::default();
+    let block = |writer: &mut SampleBuilder, name: &str| {
         writer.put(format!("{name}.modulation"), &[1, 6, dim]);
         for attention in ["self_attn", "cross_attn"] {
             for layer in ["q", "k", "v", "o"] {
@@ -102,8 +102,8 @@ pub(crate) fn original(sizes: Sizes) -> Sample {
 /// Returns a transformer with the names of diffusers.
 pub(crate) fn diffusers(sizes: Sizes) -> Sample {
     let Sizes { dim, ffn, layers, input, output, text, .. } = sizes;
-    let mut writer = Writer::default();
-    let block = |writer: &mut Writer, name: &str| {
+    let mut writer = SampleBuilder::default();
+    let block = |writer: &mut SampleBuilder, name: &str| {
         writer.put(format!("{name}.scale_shift_table"), &[1, 6, dim]);
         for attention in ["attn1", "attn2"] {
             for layer in ["to_q", "to_k", "to_v", "to_out.0"] {
@@ -162,7 +162,7 @@ const ORIGINAL_BLOCK: Residual =
     Residual(["residual.0.gamma", "residual.2", "residual.3.gamma", "residual.6", "shortcut"]);
 const DIFFUSERS_BLOCK: Residual = Residual(["norm1.gamma", "conv1", "norm2.gamma", "conv2", "conv_shortcut"]);
 
-impl Writer {
+impl SampleBuilder {
     fn residual(&mut self, names: &Residual, at: &str, inputs: usize, outputs: usize) {
         let [norm1, conv1, norm2, conv2, shortcut] = names.0;
         self.put(format!("{at}.{norm1}"), &[inputs, 1, 1, 1]);
@@ -187,7 +187,7 @@ impl Writer {
 /// Returns the autoencoder of 2.1 with `base` channels and `blocks` residual blocks a level, with the names of diffusers or
 /// the original ones.
 pub(crate) fn vae_2_1(base: usize, blocks: usize, diffusers: bool) -> Sample {
-    let mut writer = Writer::default();
+    let mut writer = SampleBuilder::default();
     let names = if diffusers { DIFFUSERS_BLOCK } else { ORIGINAL_BLOCK };
     let widths = [base, 2 * base, 4 * base, 4 * base];
     let half = |part: &str, own: &str| if diffusers { format!("{part}.{own}") } else { part.to_owned() };
@@ -256,7 +256,7 @@ pub(crate) fn vae_2_1(base: usize, blocks: usize, diffusers: bool) -> Sample {
 
 /// Returns the autoencoder of 2.2 in its published size, with the names of diffusers or the original ones.
 pub(crate) fn vae_2_2(diffusers: bool) -> Sample {
-    let mut writer = Writer::default();
+    let mut writer = SampleBuilder::default();
     let names = if diffusers { DIFFUSERS_BLOCK } else { ORIGINAL_BLOCK };
     let name = |original: &'static str, other: &'static str| if diffusers { other } else { original };
     for (part, width, input, top, output) in [("encoder", 160, 12, 640, 96), ("decoder", 256, 48, 1024, 12)] {
@@ -315,7 +315,7 @@ pub(crate) fn vae_2_2(diffusers: bool) -> Sample {
 
 /// Returns the CLIP image encoder with the names of transformers, without `vision_model.`
 pub(crate) fn clip(width: usize, layers: usize) -> Sample {
-    let mut writer = Writer::default();
+    let mut writer = SampleBuilder::default();
     writer.put("embeddings.class_embedding", &[width]);
     writer.put("embeddings.patch_embedding.weight", &[width, 3, 14, 14]);
     writer.put("embeddings.position_embedding.weight", &[257, width]);
@@ -344,7 +344,7 @@ pub(crate) fn clip_vision_h() -> Sample {
 /// Returns ViT-H/14 with the names of the original repositories, and with some tensors of its text half.
 pub(crate) fn clip_original() -> Sample {
     let width = 1280;
-    let mut writer = Writer::default();
+    let mut writer = SampleBuilder::default();
     writer.put("log_scale", &[]);
     writer.put("visual.cls_embedding", &[1, 1, width]);
     writer.put("visual.pos_embedding", &[1, 257, width]);

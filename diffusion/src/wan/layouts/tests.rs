@@ -125,7 +125,7 @@ fn shapes_that_writers_change_are_restored() {
     change(&mut sample, "patch_embedding.weight", &|shape| vec![shape[0] * shape[1], 1, 2, 2]);
     change(&mut sample, "emb_pos", &|shape| shape[1..].to_vec());
     check(&transformer::ORIGINAL, &sample, &canonical, &[""]);
-    // A quantiser that supports only matrices writes it as a matrix.
+    // A quantiser that supports only matrices writes the patch embedding as a matrix.
     change(&mut sample, "patch_embedding.weight", &|shape| vec![5120, shape.iter().product::<usize>() / 5120]);
     check(&transformer::ORIGINAL, &sample, &canonical, &[""]);
 

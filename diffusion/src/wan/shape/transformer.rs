@@ -18,7 +18,7 @@ pub(crate) struct TransformerShape {
     pub(crate) num_attention_heads: usize,
     /// Channels of a head.
     pub(crate) attention_head_dim: usize,
-    /// Channels of the input: 16 for text to video, 36 with mask and condition.
+    /// Channels of the input: 16 for text to video, 36 with mask and condition, 48 in the 5B model of Wan 2.2.
     pub(crate) in_channels: usize,
     /// Channels of the prediction.
     pub(crate) out_channels: usize,

@@ -7,7 +7,7 @@ use super::*;
 use crate::testing::encodings::{decoded, encodings};
 use crate::testing::files::{Raw, read, renamed, write};
 
-/// Returns whether a tensor is the weight of a linear layer. Writers of small files encode only these.
+/// Returns whether a tensor is the weight of a linear layer inside a block. Only these are encoded in published files.
 fn is_matrix(name: &str, raw: &Raw) -> bool {
     raw.shape.len() == 2 && name.starts_with("blocks.")
 }
@@ -22,7 +22,7 @@ fn others(folder: &Path, to: &Path) {
     }
 }
 
-/// Also prints the table in `docs/models.md`.
+/// Also compares the table in `docs/models.md`, or rewrites it if `MUST_REGEN` is set.
 #[test]
 fn every_encoding_computes_with_its_decoded_numbers() {
     let (cases, images) = (cases(), golden("wan/shared/images.safetensors"));

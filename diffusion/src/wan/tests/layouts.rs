@@ -161,7 +161,7 @@ const VARIANTS: [(&str, &str); 7] = [
     ("ti2v_5b", "t2v"),
 ];
 
-/// Also prints the table in `docs/models.md`.
+/// Also compares the table in `docs/models.md`, or rewrites it if `MUST_REGEN` is set.
 #[test]
 fn every_layout_of_every_variant_gives_the_same_bits() {
     let (cases, images) = (cases(), golden("wan/shared/images.safetensors"));

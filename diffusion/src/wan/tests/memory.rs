@@ -39,7 +39,7 @@ fn too_large_requests_are_refused_with_numbers() {
     assert!(error.detail().contains("GB") && error.user_action().unwrap().contains("fewer frames"));
 }
 
-/// Returns the resident bytes of this process.
+/// Returns the resident bytes of this process, without the mapped files.
 #[cfg(target_os = "linux")]
 fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/smaps_rollup").unwrap();

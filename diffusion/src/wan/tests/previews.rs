@@ -53,7 +53,7 @@ fn distance(one: &[u8], other: &[u8]) -> u64 {
 
 #[test]
 fn previews_approach_the_result_without_changing_it() {
-    for sampler in crate::wan::HONOURS.samplers {
+    for sampler in crate::wan::SUPPORTED.samplers {
         let request = Request { sampler: Some((*sampler).to_owned()), ..circle() };
         let plain = tiny(Residency::Together).generate(&request, &mut Silent).unwrap();
         let mut viewer = Viewer::new(|_| true);
@@ -115,7 +115,7 @@ fn previews_need_memory_beside_the_transformer() {
     let checkpoint = WanCheckpoint::inspect(&TINY, &Sampling::default(), None).unwrap();
     let request = circle();
     let needs = checkpoint.needs(&request);
-    // More than half of the memory, so that parts are unloaded for each other.
+    // All parts together take more than half of this memory, so parts are unloaded for each other.
     let little = needs.together() * 2 - 1;
     assert!(needs.one_by_one() <= little);
     // Too little for even one part at a time.

@@ -1,4 +1,4 @@
-//! Compares the embedded model, and models with other shapes, with the reference.
+//! Compares the embedded model with the reference, and tests progress, cancelling and threads with it.
 
 use super::*;
 use crate::family::{Checkpoint, Family, Pipeline};
@@ -173,7 +173,7 @@ fn loading_counts_bytes_and_can_be_ended_at_every_tensor() {
     assert!(whole.memory_bytes() > 10_000_000);
     let calls = free.1;
     assert!(calls.len() > 200 && calls.iter().all(|(stage, ..)| *stage == Stage::Load));
-    // The progress of each part runs up to the part's own bytes as its tensors are read.
+    // The progress runs up to the bytes of all parts together.
     let largest = calls.iter().map(|(_, _, total)| *total).max().unwrap();
     assert!(largest > 10_000_000 && calls.contains(&(Stage::Load, largest, largest)), "{largest}");
     for stop in (0..calls.len()).step_by(37) {

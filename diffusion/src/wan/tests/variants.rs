@@ -72,7 +72,7 @@ pub(super) fn request_of(case: &Case, cases: &Cases, images: &Golden) -> Request
 }
 
 /// Returns whether a request of MUST can express the case: pictures have the clip's size, there is no video and no reference
-/// picture, and two pictures are given only for clips.
+/// picture, and the image tokens are not those of one picture used twice.
 fn is_a_request(case: &Case, images: &Golden) -> bool {
     let fits = |name: &Option<String>| {
         name.as_ref().is_none_or(|name| {

@@ -208,7 +208,7 @@ fn difference(a: &TransformerShape, b: &TransformerShape) -> Option<(&'static st
         ("the width of the text states", a.text_dim, b.text_dim),
         ("the width of the image tokens", a.image_dim.unwrap_or(0), b.image_dim.unwrap_or(0)),
         ("the number of VACE blocks", a.vace_layers.len(), b.vace_layers.len()),
-        ("whether anything else is equal", usize::from(true), usize::from(a == b)),
+        ("the agreement of all other sizes (1 where they agree)", usize::from(true), usize::from(a == b)),
     ]
     .into_iter()
     .find(|(_, a, b)| a != b)

@@ -317,7 +317,7 @@ fn missing_parts_are_named_with_files_that_would_fill_the_gap() {
     let small = refusal(&Folder::new().with("w.safetensors", samples::original(samples::TI2V_5B)));
     assert!(small.user_action().unwrap().contains("wan2.2_vae.safetensors"), "{}", small.user_action().unwrap());
 
-    // A copy of an original repository, whose small encoders are pickles.
+    // A copy of an original repository, whose text encoder and autoencoder are pickles.
     let pickle = b"PK\x03\x04\x00\x00\x08\x08archive/data.pkl";
     let original = refusal(
         &Folder::new()

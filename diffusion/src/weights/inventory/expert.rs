@@ -1,7 +1,7 @@
 //! Tells the two experts of a model apart.
 //!
 //! The files of Wan 2.2's experts have the same names, shapes and metadata, so nothing inside them says which expert they
-//! hold. This is the only place where the name of a file or folder matters.
+//! hold. Only the names of their files and folders do.
 
 /// The part of the denoising steps that a transformer was trained for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

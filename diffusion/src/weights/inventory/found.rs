@@ -119,7 +119,7 @@ impl FoundNetwork {
         &self.encodings
     }
 
-    /// Returns whether its file has a tensor of this name outside the network.
+    /// Returns whether its file has a tensor of this full name, inside or outside the network.
     pub(crate) fn file_has(&self, name: &str) -> bool {
         self.source.get(name).is_some()
     }

@@ -1,7 +1,7 @@
 //! Finds the files of a folder that hold weights, and groups those that belong together.
 //!
-//! Always holds: a container is recognised by its content; the file's ending only decides whether the file is opened at all.
-//! Shards are one candidate, with or without an index.
+//! Always holds: a container that can be read is recognised by its content. The file's ending only decides whether any other
+//! file is reported or ignored. Shards are one candidate, with or without an index.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,12 +19,12 @@ pub(super) struct Candidate {
     pub(super) files: Vec<String>,
 }
 
-/// The sorted files of a folder.
+/// The files of a folder, grouped by kind.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
     /// Weights that can be opened.
     pub(super) candidates: Vec<Candidate>,
-    /// Pickles. They are never opened.
+    /// Pickles. Only their first bytes are read.
     pub(super) pickles: Vec<String>,
     /// Files that cannot be opened, each with the reason.
     pub(super) damaged: Vec<(String, String)>,
@@ -40,7 +40,7 @@ const WEIGHTS: &[&str] = &["safetensors", "sft", "gguf"];
 /// File endings that are common for pickles. A zip archive with another ending is not taken for a model.
 const PICKLES: &[&str] = &["pth", "pt", "ckpt", "bin", "pkl", "pickle"];
 
-/// Sorts the files of a folder.
+/// Groups the files of a folder by kind.
 pub(super) fn gather(files: &ModelFiles) -> Result<Gathered> {
     let names = files.list()?;
     let mut gathered = Gathered::default();

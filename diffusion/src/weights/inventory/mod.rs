@@ -1,7 +1,7 @@
 //! The inventory of a model's folder: its networks with their files, layouts and encodings.
 //!
-//! Always holds: only headers are read. The names of the tensors decide what a file is, never the file's own name; the one
-//! exception is [`Expert`], which tells two equal transformers apart. Every file that looks like weights is either used or
+//! Always holds: only headers are read. The names of the tensors decide which networks a file holds, never the file's own name;
+//! the one exception is [`Expert`], which tells two equal transformers apart. Every file that looks like weights is either used or
 //! reported. This module knows no family: the caller gives it the layouts to look for.
 
 mod expert;
@@ -30,7 +30,7 @@ pub(crate) struct UnusableFile {
     pub(crate) file: String,
     /// The reason, as the end of a sentence that begins with the file's name.
     pub(crate) reason: String,
-    /// Whether the file is a pickle. Pickles are never opened.
+    /// Whether the file is a pickle. Only the first bytes of a pickle are read.
     pub(crate) pickle: bool,
 }
 

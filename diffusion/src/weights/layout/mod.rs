@@ -152,8 +152,9 @@ impl Layout {
             .collect()
     }
 
-    /// Selects the network's tensors: those of `source` whose names begin with `prefix` but not with one of `foreign`, the
-    /// prefixes of other networks in the same file.
+    /// Returns the network's tensors under their canonical names: those of `source` whose names begin with `prefix`, but not
+    /// with a longer one of `foreign`, the prefixes of other networks in the same file. Fails with `ModelUnavailable` when two
+    /// tensors get the same name or a rule does not fit a shape.
     pub(crate) fn apply(&self, source: &Source, prefix: &str, foreign: &[&str]) -> Result<Tensors> {
         let belongs = |name: &str| !foreign.iter().any(|other| other.len() > prefix.len() && name.starts_with(other));
         let mut entries = vec![];
@@ -237,7 +238,7 @@ impl Tensors {
         self.map.values().map(|stored| stored.elements() as u64).sum()
     }
 
-    /// Returns the bytes in their files of the tensors whose names begin with `module` and a dot.
+    /// Returns the bytes that the tensors whose names begin with `module` and a dot take in their files.
     pub(crate) fn bytes_below(&self, module: &str) -> u64 {
         self.below(module).map(StoredTensor::file_bytes).sum()
     }

@@ -1,7 +1,7 @@
 //! The rules that turn a layout's tensor names into the canonical ones.
 //!
 //! Always holds: rules run one after the other over all tensors, so a later rule sees the results of an earlier one. A rule
-//! leaves names alone that it does not match. [`pattern`](super::pattern) describes how names are written.
+//! changes only the names that it matches. [`pattern`](super::pattern) describes how names are matched.
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,10 +15,10 @@ use crate::weights::stored::StoredTensor;
 /// One step of a layout's table.
 #[derive(Debug)]
 pub(crate) enum Rule {
-    /// Renames a tensor.
+    /// `Rename(from, to)` renames a tensor.
     Rename(&'static str, &'static str),
-    /// Treats a name as a second name of a tensor. The tensor gets the first name, or is dropped when the file also has a
-    /// tensor of the first name.
+    /// `Alias(from, to)` treats `from` as another name of the tensor `to`. The tensor is renamed to `to`, or dropped when the
+    /// file also has a tensor `to`.
     Alias(&'static str, &'static str),
     /// Turns a flat list of modules into a list of groups. The modules below `list` are numbered, and a module that has the
     /// tensor `end` is the last one of its group. The last module of a group is renamed to `last` (number of the group), any

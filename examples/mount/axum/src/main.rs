@@ -19,7 +19,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::TcpListener;
 
-/// The app over an open platform.
+/// Returns the app, which uses an open platform.
 fn app(platform: &Platform) -> must::Result<Router> {
     Ok(Router::new()
         .route("/generate", post(generate))

@@ -42,8 +42,8 @@ pub(super) struct Taps<'a> {
 /// Eight pixels of some vectors, for each channel of a tile.
 type Sums<const V: usize> = [[[f32; LANES]; V]; CHANNELS];
 
-/// Adds the taps to the outputs of some segments. `planes` are the rows of four channels, with `frames` rows each. Call this
-/// inside `vectorized`.
+/// Adds the taps to the outputs of some segments. `planes` has one slice of rows for each frame of each of the four channels, so
+/// `frames` slices for a channel. Call this inside `vectorized`.
 #[inline(always)]
 pub(super) fn sum(taps: &Taps<'_>, segments: &[Segment], planes: &mut [&mut [f32]], frames: usize) {
     let (groups, rest) = segments.as_chunks::<VECTORS>();

@@ -23,7 +23,7 @@ struct Structure {
     first: usize,
 }
 
-/// Calls whose answer may be ignored, in addition to those that take a caller.
+/// Calls whose answer may be ignored, in addition to those that take a caller and return no secret.
 const DONE_FOR_EFFECT: &[&str] = &["audit.append"];
 
 /// Calls with two forms: one without and one with the optional arguments.
@@ -32,7 +32,7 @@ const TWO_FORMS: &[&str] = &["secrets.revoke"];
 /// Groups without a header. `Platform::models` returns JSON.
 const NOT_IN_CPP: &[&str] = &["models"];
 
-/// Types with another name, because Xlib.h defines theirs as a macro.
+/// Types that have another name in C++, because Xlib.h defines their own name as a macro.
 const RENAMED_TYPES: &[(&str, &str)] = &[("Status", "TaskStatus")];
 
 /// Names that are reserved words or macros of C++, with their replacements.
@@ -177,10 +177,7 @@ impl Header<'_> {
     }
 
     fn first_value(&self, name: &str) -> Option<&str> {
-        self.all.definitions.iter().find_map(|definition| match definition {
-            Definition::Enumeration(one) if one.name == name => one.values.first().map(|(value, _)| value.as_str()),
-            _ => None,
-        })
+        self.all.enumeration(name)?.values.first().map(|(value, _)| value.as_str())
     }
 
     /// Returns the only member of an answer if it is a number. The typed call then returns just the number.

@@ -116,8 +116,15 @@ pub(super) const PYTHON: &[(&str, &str)] = &[
     ),
 ];
 
-/// Methods in C++.
+/// Members in C++.
 pub(super) const CPP: &[(&str, &str)] = &[
+    (
+        "LogRecord",
+        r"
+  /// The whole record as one line of JSON.
+  std::string json{};
+",
+    ),
     (
         "RequestFacts",
         r"

@@ -1,16 +1,17 @@
-//! Generates `docs/calls.md` and the typed layers of Python, Node and C++ from the table of calls, the settings and the request. The tests
-//! compare each committed file with the generated text. `cargo xtask regen` writes the files instead.
+//! Generates `docs/calls.md` and the typed layers of Python, Node and C++ from the table of calls, the settings, the request and its
+//! options. The tests compare each committed file with the generated text. `cargo xtask regen` writes the files instead.
 
 mod cpp;
 mod docs;
 mod methods;
 mod node;
+mod options;
 mod python;
 mod request;
-mod settings;
 mod types;
 
 use crate::catalog::ModelView;
+use crate::log::LogRecord;
 use crate::platform::Load;
 use crate::task::{TaskPage, TaskQuery};
 use std::collections::BTreeSet;
@@ -50,6 +51,13 @@ const GROUPS: &[Group] = &[
         subjects: &[],
         types: &[],
         roots: &[Root::answer::<Load>()],
+    },
+    Group {
+        file: "log",
+        about: "The log records of a platform.",
+        subjects: &[],
+        types: &[],
+        roots: &[Root::answer::<LogRecord>()],
     },
     Group {
         file: "facts",
@@ -95,9 +103,12 @@ const GROUPS: &[Group] = &[
     },
 ];
 
-/// Types whose name in the languages differs from the one in Rust. There, a `Task` is a handle with methods, and a `Parameter` is a
-/// value.
+/// Types that have another name in the languages than in Rust. In the languages a `Task` is a handle with methods, and a `Parameter`
+/// is a value.
 const RENAMED_TYPES: &[(&str, &str)] = &[("Task", "TaskState"), ("Parameter", "ParameterSchema")];
+
+/// Records that extend another one: in Rust, they contain it.
+const EXTENSIONS: &[(&str, &str)] = &[("ParameterItem", "ParameterSchema")];
 
 /// Returns the name of the class for a subject's calls, and its doc comment.
 fn class(subject: &str) -> (&'static str, &'static str) {

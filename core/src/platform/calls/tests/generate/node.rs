@@ -116,7 +116,8 @@ pub(super) fn enumeration(text: &mut String, enumeration: &Enumeration) {
 
 fn record(text: &mut String, record: &Record, is_taken: bool, taken: &BTreeSet<String>) {
     comment(text, "", std::slice::from_ref(&record.about));
-    writeln!(text, "export interface {} {{", record.name).unwrap();
+    let extends = record.extends.map_or(String::new(), |base| format!(" extends {base}"));
+    writeln!(text, "export interface {}{extends} {{", record.name).unwrap();
     for field in &record.fields {
         comment(text, "  ", std::slice::from_ref(&field.about));
         let hidden = if field.kind == Kind::Secret && !is_taken { "readonly " } else { "" };

@@ -160,7 +160,8 @@ impl<'a> Module<'a> {
     fn dictionary(&self, record: &Record) -> String {
         let is_taken = self.taken.contains(&record.name);
         let total = if is_taken { ", total=False" } else { "" };
-        let mut text = format!("class {}(TypedDict{total}):\n", record.name);
+        let base = record.extends.unwrap_or("TypedDict");
+        let mut text = format!("class {}({base}{total}):\n", record.name);
         docstring(&mut text, "    ", &record.about, &[]);
         text.push('\n');
         for field in &record.fields {
@@ -442,11 +443,8 @@ pub(super) fn given(all: &Calls, kind: &Kind) -> String {
 
 /// Returns the type of the texts of an enumeration.
 fn literal(all: &Calls, name: &str) -> String {
-    let known = all.definitions.iter().find_map(|definition| match definition {
-        Definition::Enumeration(one) if one.name == name => Some(one),
-        _ => None,
-    });
-    let values: Vec<String> = known.unwrap().values.iter().map(|(value, _)| format!("\"{value}\"")).collect();
+    let values: Vec<String> =
+        all.enumeration(name).unwrap().values.iter().map(|(value, _)| format!("\"{value}\"")).collect();
     format!("Literal[{}]", values.join(", "))
 }
 

@@ -1,7 +1,7 @@
 //! Generates the request type of Node and C++ from the members of [`GenerateRequest`] and the parameters of the built-in catalog.
 
 use super::types::{Calls, Record};
-use super::{check, cpp, node, settings};
+use super::{check, cpp, node, options};
 use crate::{Fields, GenerateRequest};
 use serde_json::Value;
 use std::fmt::Write;
@@ -136,7 +136,7 @@ fn of_cpp(record: &Record, catalog: &Catalog) -> String {
     for field in record.fields.iter().filter(|field| field.optional) {
         setters.push_str(&cpp::comment("  ", std::slice::from_ref(&field.about)));
         let body = format!("return set(\"{}\", value);", field.name);
-        setters.push_str(&settings::setter(name, &field.name, "std::string_view value", &body));
+        setters.push_str(&options::setter(name, &field.name, "std::string_view value", &body));
     }
     for (parameter, rules) in optional {
         let mut about = help(rules);
@@ -167,7 +167,7 @@ fn of_cpp(record: &Record, catalog: &Catalog) -> String {
             other => panic!("parameter {parameter}: no type of C++ for {other}"),
         };
         setters.push_str(&cpp::comment("  ", &[about]));
-        setters.push_str(&settings::setter(name, parameter, kind, &body));
+        setters.push_str(&options::setter(name, parameter, kind, &body));
     }
     let about = format!(
         "{} There is a member for each parameter of the built-in catalog. Platform::models tells which model takes which of them, and their \

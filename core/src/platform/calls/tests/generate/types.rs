@@ -1,7 +1,7 @@
 //! Descriptions of the calls, the settings, the request and their types, made from the schemas of the Rust types. The generators read
 //! them.
 
-use super::{GROUPS, Group, RENAMED_TYPES};
+use super::{EXTENSIONS, GROUPS, Group, RENAMED_TYPES};
 use crate::json::without_examples;
 use crate::platform::calls::{CALLS, Entry, Reach};
 use schemars::generate::SchemaSettings;
@@ -71,6 +71,9 @@ impl Field {
 pub(super) struct Record {
     pub(super) name: String,
     pub(super) about: String,
+    /// The record that has further members of this one.
+    pub(super) extends: Option<&'static str>,
+    /// The members, without those of `extends`.
     pub(super) fields: Vec<Field>,
 }
 
@@ -186,12 +189,29 @@ impl Calls {
             }
         }
         all.roots.iter_mut().for_each(|root| rename_in(&mut root.kind));
+        EXTENSIONS.iter().for_each(|(name, base)| all.extend(name, base));
         all
+    }
+
+    /// Makes the record `name` extend the record `base`, which then comes first. It must have all members of `base`.
+    fn extend(&mut self, name: &str, base: &'static str) {
+        let position = |all: &Self, name: &str| all.definitions.iter().position(|known| known.name() == name).unwrap();
+        let extended = position(self, name);
+        let Definition::Record(mut record) = self.definitions.remove(extended) else { panic!("{name} is no record") };
+        let based = position(self, base);
+        let Definition::Record(parent) = &self.definitions[based] else { panic!("{base} is no record") };
+        for member in &parent.fields {
+            let same = record.fields.iter().position(|own| (&own.name, &own.kind) == (&member.name, &member.kind));
+            record.fields.remove(same.unwrap_or_else(|| panic!("{name} does not have {base}'s {}", member.name)));
+        }
+        record.extends = Some(base);
+        self.definitions.insert(based + 1, Definition::Record(record));
     }
 
     fn of(chosen: impl Fn(&Call) -> bool, groups: &'static [Group]) -> Self {
         let settings = SchemaSettings::draft2020_12();
-        // The schema for reading tells which members are optional. The schema for writing requires all members, and so has their order.
+        // The schema for reading tells which members are optional. The schema for writing lists all members as required, in the order
+        // of the Rust type, so the order is taken from it.
         let mut reading = settings.clone().for_deserialize().into_generator();
         let mut writing = settings.for_serialize().into_generator();
         let calls = CALLS.iter().map(|entry| call(entry, &mut reading, &mut writing)).filter(chosen).collect();
@@ -259,10 +279,18 @@ impl Calls {
                 for field in &fields {
                     self.define(&field.kind, reading, writing, taken);
                 }
-                Definition::Record(Record { name: name.to_owned(), about: about(written), fields })
+                Definition::Record(Record { name: name.to_owned(), about: about(written), extends: None, fields })
             }
         };
         self.definitions.push(definition);
+    }
+
+    /// Returns the enumeration of that name. `None` if the name is a record's.
+    pub(super) fn enumeration(&self, name: &str) -> Option<&Enumeration> {
+        self.definitions.iter().find_map(|definition| match definition {
+            Definition::Enumeration(enumeration) if enumeration.name == name => Some(enumeration),
+            _ => None,
+        })
     }
 
     pub(super) fn records(&self) -> impl Iterator<Item = &Record> {

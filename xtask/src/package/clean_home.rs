@@ -1,7 +1,7 @@
-//! Where packages are tried: in an empty home on this system, or in a Debian of its own, without network.
+//! The place in which packages are tried: an empty home on this system, or a separate Debian without network.
 //!
 //! A Debian is made by mmdebstrap in Cargo's target folder at its first use, with Debian's packages that a reader of the guides would have,
-//! and stays. Programs run in it as root of a namespace of their own, so that nothing of this system is seen or changed.
+//! and stays. Programs run in it as root, in new mount, process and network namespaces, so that they neither see nor change this system.
 
 use crate::run::{Outcome, command, run, target, text, words};
 use std::ffi::OsStr;
@@ -18,22 +18,22 @@ pub struct Debian {
 }
 
 /// An empty home without Rust.
-pub struct Elsewhere {
+pub struct CleanHome {
     /// The root folder of another system.
     root: Option<PathBuf>,
     /// The home as programs see it.
     home: PathBuf,
 }
 
-impl Elsewhere {
+impl CleanHome {
     pub fn new(kind: &str, debian: Option<&Debian>) -> Result<Self, String> {
         let home = std::env::temp_dir().join(format!("must-packages-{}", std::process::id())).join(kind);
-        let elsewhere = Self { root: debian.map(Debian::folder).transpose()?, home };
-        fs::create_dir_all(elsewhere.seen_from_here(&elsewhere.home)).map_err(text)?;
-        Ok(elsewhere)
+        let made = Self { root: debian.map(Debian::folder).transpose()?, home };
+        fs::create_dir_all(made.seen_from_here(&made.home)).map_err(text)?;
+        Ok(made)
     }
 
-    /// Copies a file, or a folder, into the home; the path to it there.
+    /// Copies a file or a folder into the home. Returns its path as programs in the home see it.
     pub fn bring(&self, from: &Path) -> Result<PathBuf, String> {
         let inside = self.home.join(from.file_name().unwrap_or_default());
         run(command("cp").arg("-r").arg(from).arg(self.seen_from_here(&inside)))?;
@@ -45,7 +45,7 @@ impl Elsewhere {
         fs::write(self.seen_from_here(&self.home.join(name)), content).map_err(text)
     }
 
-    /// A program of the home.
+    /// Returns the path of a file or folder in the home, as programs in the home see it.
     pub fn own(&self, name: &str) -> PathBuf {
         self.home.join(name)
     }
@@ -63,7 +63,7 @@ impl Elsewhere {
         run(inside.env_clear().envs(environment))
     }
 
-    /// Runs a program of `examples/generate`: it makes a clip.
+    /// Runs a program of `examples/generate`, and fails if it writes no clip.
     pub fn tries(&self, program: impl AsRef<OsStr>, arguments: &[&OsStr]) -> Outcome {
         let mut all = arguments.to_vec();
         all.extend(["data", "clip.mp4"].map(OsStr::new));
@@ -84,14 +84,14 @@ impl Elsewhere {
     }
 }
 
-impl Drop for Elsewhere {
+impl Drop for CleanHome {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(self.seen_from_here(&self.home));
     }
 }
 
 impl Debian {
-    /// Its root folder, which is made where it is missing.
+    /// Returns the root folder. Makes the system if it is missing or was made with other packages.
     fn folder(&self) -> Result<PathBuf, String> {
         let folder = target().join("debian").join(self.suite);
         let record = folder.with_extension("packages");

@@ -37,14 +37,14 @@ impl Known {
 }
 
 /// The files of every model of the catalog.
-pub(super) struct Checkpoints {
+pub(super) struct ModelCheckpoints {
     models_dir: PathBuf,
     device: Device,
     budget: Budget,
     known: Mutex<Vec<Known>>,
 }
 
-impl Checkpoints {
+impl ModelCheckpoints {
     /// Returns the files under `models_dir`, for the device that the settings choose.
     ///
     /// # Errors
@@ -55,7 +55,7 @@ impl Checkpoints {
         Ok(Self { models_dir, device, budget, known: Mutex::default() })
     }
 
-    /// Returns the inspected files of a model. If the model has the parameter, `lighting` chooses between two files.
+    /// Returns the inspected files of a model. If it has the parameter `lighting_variant`, the value `lighting` chooses between two files.
     ///
     /// # Errors
     /// `model_unavailable`, which says why the model cannot run here and what a person can do about it.
@@ -112,7 +112,7 @@ impl Checkpoints {
         Ok(checkpoint.load(&self.device, self.budget, control)?)
     }
 
-    /// Refuses a request that cannot fit into this machine's memory, before anything is loaded for it.
+    /// Refuses a request that cannot fit into the memory of the device, before anything is loaded for it.
     ///
     /// # Errors
     /// `gpu_memory_exceeded`, which gives the numbers and advice.
@@ -154,16 +154,16 @@ pub(super) fn check(checkpoint: &dyn Checkpoint, model: &Model, mode: &str, requ
 pub(super) fn check_catalog(catalog: &Catalog) -> Result<()> {
     for model in catalog.models() {
         let Some(family) = must_diffusion::family(&model.family) else { continue };
-        let honours = family.honours();
+        let supported = family.supported();
         let choices = |name| model.parameter(name).map(|parameter| parameter.choices.as_slice()).unwrap_or_default();
-        let modes = model.modes.iter().map(|mode| ("mode", mode.as_str(), honours.modes));
-        let parameters = model.parameters.iter().map(|(name, _)| ("parameter", name.as_str(), honours.parameters));
+        let modes = model.modes.iter().map(|mode| ("mode", mode.as_str(), supported.modes));
+        let parameters = model.parameters.iter().map(|(name, _)| ("parameter", name.as_str(), supported.parameters));
         let own = model.sampling.sampler.as_deref();
         let samplers = choices("sampler").iter().filter_map(|sampler| sampler.as_str()).chain(own);
-        let samplers = samplers.map(|sampler| ("sampler", sampler, honours.samplers));
-        let spacings = model.sampling.spacing.as_deref().map(|spacing| ("spacing", spacing, honours.spacings));
+        let samplers = samplers.map(|sampler| ("sampler", sampler, supported.samplers));
+        let spacings = model.sampling.spacing.as_deref().map(|spacing| ("spacing", spacing, supported.spacings));
         let lightings = choices("lighting_variant").iter().filter_map(|lighting| lighting.as_str());
-        let lightings = lightings.map(|lighting| ("lighting variant", lighting, honours.lightings));
+        let lightings = lightings.map(|lighting| ("lighting variant", lighting, supported.lightings));
         if let Some((kind, name, known)) = modes
             .chain(parameters)
             .chain(samplers)
