@@ -19,6 +19,7 @@ import run
 
 CONNECTIONS = (1, 10, 100)
 REFUSED = json.dumps({"model": "tiny-image", "prompt": "a large red circle on a white background", "steps": -1})
+FIGURES = ("per_second", "p50_ms", "p99_ms", "processor_us")
 KINDS = {
     "submit": {"body": run.PICTURE},
     "submit_with_new_idempotency_key": {"body": run.PICTURE, "idempotency": "new"},
@@ -27,10 +28,19 @@ KINDS = {
 }
 
 
+def processor_seconds(process: int) -> float:
+    """Returns the processor time that a process has used."""
+    fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def measure(program: str, kind: dict[str, Any], connections: int, seconds: float, folder: Path) -> dict[str, float]:
     """Measures one kind of submission with a new platform that runs no tasks."""
-    with tempfile.TemporaryDirectory(dir=folder) as data, run.must(program, Path(data), paused=True) as (url, _):
+    with tempfile.TemporaryDirectory(dir=folder) as data, run.must(program, Path(data), paused=True) as (url, process):
+        before = processor_seconds(process.pid)
         found = run.load(f"{url}/generate", connections, seconds, kind["body"], kind.get("idempotency", ""))
+        used = processor_seconds(process.pid) - before
+    found["processor_us"] = used / (found["per_second"] * seconds) * 1e6
     if bool(found["failed"]) != kind.get("is_refused", False):
         raise SystemExit(f"{found['failed']} answers were errors, and {kind} expects otherwise")
     return found
@@ -38,7 +48,7 @@ def measure(program: str, kind: dict[str, Any], connections: int, seconds: float
 
 def median(samples: list[dict[str, float]]) -> dict[str, float]:
     """Returns the median of each figure."""
-    return {name: statistics.median(one[name] for one in samples) for name in ("per_second", "p50_ms", "p99_ms")}
+    return {name: statistics.median(one[name] for one in samples) for name in FIGURES}
 
 
 def main() -> None:
