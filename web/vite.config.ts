@@ -34,5 +34,5 @@ export default defineConfig(({ mode }) => ({
     ...(mode === "test" ? { fs: { allow: [".."] } } : {}),
     proxy: Object.fromEntries(calls.map((call) => [`/${call}`, { target: server(mode) }])),
   },
-  test: { environment: "jsdom", include: ["tests/**/*.test.{ts,tsx}"], setupFiles: ["tests/setup.ts"] },
+  test: { environment: "jsdom", include: ["tests/**/*.test.{ts,tsx}"], setupFiles: ["tests/setup.ts"], testTimeout: 30_000 },
 }));

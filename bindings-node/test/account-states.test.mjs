@@ -39,14 +39,8 @@ async function listening(server) {
   return `http://127.0.0.1:${server.address().port}`;
 }
 
-/** An address where nothing listens any more. */
-async function deadAddress() {
-  const server = createServer();
-  const url = await listening(server);
-  server.close();
-  await once(server, "close");
-  return url;
-}
+/** An address where nothing listens. */
+const deadAddress = "http://127.0.0.1:1";
 
 /** The account once no check of it is running. */
 async function checked(accounts, id) {
@@ -59,7 +53,7 @@ async function checked(accounts, id) {
 
 test("an account from registration to removal", async (t) => {
   const { accounts, audit } = await gateway(t);
-  const address = await deadAddress();
+  const address = deadAddress;
   const caller = { actor: "ops", source: "cli", correlation_id: "ticket-7" };
   const account = await accounts.add("team-a", { address, ...tokens }, { caller });
   const { id, created_at, updated_at, ...rest } = account;
@@ -194,7 +188,7 @@ test("without a command nothing is deployed, and the template of the settings gi
 
 test("wrong arguments of accounts are refused, and no error quotes them", async (t) => {
   const { accounts } = await gateway(t);
-  const address = await deadAddress();
+  const address = deadAddress;
   const good = { address, ...tokens };
   const canary = tokens.tokenSecret;
   await accounts.add("team-a", good);
@@ -242,7 +236,7 @@ test("wrong arguments of accounts are refused, and no error quotes them", async 
 
 test("tokens are in no answer", async (t) => {
   const opened = await gateway(t);
-  const account = await opened.accounts.add("team-a", { address: await deadAddress(), apiKey: "canary-key-of-its-own", ...tokens });
+  const account = await opened.accounts.add("team-a", { address: deadAddress, apiKey: "canary-key-of-its-own", ...tokens });
   await opened.accounts.health("team-a");
   const { accounts, secrets, audit } = opened;
   const shown = [account, opened, accounts, await accounts.list(), await secrets.status(), await audit.list({ limit: 100 })];

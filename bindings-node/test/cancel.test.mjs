@@ -55,7 +55,7 @@ test("the listener on a signal is removed when its task has ended", async (t) =>
   const tasks = [];
   for (let seed = 0; seed < 12; seed++) tasks.push(await opened.submit({ ...quick, seed }, { signal }));
   await Promise.all(tasks.map((task) => task.wait({ signal })));
-  await sleep(50);
+  for (let tries = 0; tries < 200 && getEventListeners(signal, "abort").length > 0; tries++) await sleep(50);
   assert.equal(getEventListeners(signal, "abort").length, 0);
 });
 
@@ -75,7 +75,7 @@ test("abandoning a wait does not change the task", async (t) => {
 });
 
 test("a full queue makes a submission wait, then refuses it, and blocks nothing else", async (t) => {
-  const opened = await platform(t, { queueDepth: 1, queueWaitSeconds: 0.4, paused: true });
+  const opened = await platform(t, { queueDepth: 1, queueWaitSeconds: 4, paused: true });
   const tasks = [await opened.submit(long), await opened.submit(long)];
   let ticks = 0;
   const ticking = setInterval(() => ticks++, 10);
@@ -83,12 +83,12 @@ test("a full queue makes a submission wait, then refuses it, and blocks nothing 
   const began = performance.now();
   const refused = Array.from({ length: 400 }, () => rejects(opened.submit(long), "queue_overloaded"));
   assert.equal((await tasks[0].status()).id, tasks[0].id);
-  assert.ok(performance.now() - began < 300, "a read stood behind the submissions");
+  assert.ok(performance.now() - began < 3000, "a read stood behind the submissions");
   // Meanwhile an invalid submission is refused at once, and valid ones wait at the same time, not one after another.
   await rejects(opened.submit({ ...long, prompt: "" }), "validation_error");
-  assert.ok(performance.now() - began < 390, "a refusal stood behind the submissions");
+  assert.ok(performance.now() - began < 3900, "a refusal stood behind the submissions");
   await Promise.all(refused);
-  assert.ok(performance.now() - began < 3000, "submissions stood behind each other");
+  assert.ok(performance.now() - began < 30_000, "submissions stood behind each other");
   assert.ok(ticks > 20, `the event loop came round ${ticks} times`);
   assert.equal((await opened.tasks()).total, 2);
   await Promise.all(tasks.map((task) => task.cancel()));

@@ -74,7 +74,7 @@ test("a picture: every call of a task", async (t) => {
 
 test("a clip: its states come in order and end with the last", async (t) => {
   const opened = await platform(t);
-  const task = await opened.submit({ ...long, steps: 6 });
+  const task = await opened.submit(long);
   const states = [];
   for await (const state of task) states.push(state);
   assert.equal(states.at(-1).status, "done");
@@ -92,7 +92,7 @@ test("a clip: its states come in order and end with the last", async (t) => {
 
 test("following can stop early, and the task continues", async (t) => {
   const opened = await platform(t);
-  const task = await opened.submit({ ...long, steps: 8 });
+  const task = await opened.submit(long);
   for await (const state of task) if (state.status === "processing") break;
   const stop = new AbortController();
   const reason = new Error("enough");

@@ -111,14 +111,14 @@ async function post(base, pieces, pause) {
 }
 
 test("a slow body is accepted while it arrives", async (t) => {
-  const http = { bodyTimeoutSeconds: 0.6, bodyBytesPerSecond: 2000, bodyTimeLimitSeconds: 4 };
+  const http = { bodyTimeoutSeconds: 1.5, bodyBytesPerSecond: 2000, bodyTimeLimitSeconds: 6 };
   const base = await listening(t, (await open(t, { http, paused: true })).handler());
-  const flowing = await post(base, [circle, ...Array(6).fill(" ".repeat(1000))], 300);
+  const flowing = await post(base, [circle, ...Array(9).fill(" ".repeat(1000))], 300);
   assert.deepEqual([flowing.status, flowing.detail], ["pending", undefined]);
   for (const [pieces, pause, why] of [
     [Array(30).fill(" "), 100, "less than 2000 bytes a second"],
-    [[circle.slice(0, 5), circle.slice(5)], 2000, "nothing more of the body came for 0.6 s"],
-    [Array(40).fill(" ".repeat(2000)), 200, "not complete after 4 s"],
+    [[circle.slice(0, 5), circle.slice(5)], 4000, "nothing more of the body came for 1.5 s"],
+    [Array(40).fill(" ".repeat(2000)), 200, "not complete after 6 s"],
   ]) {
     const refused = await post(base, pieces, pause);
     assert.deepEqual([refused.status, refused.code], [422, "validation_error"]);

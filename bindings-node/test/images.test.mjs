@@ -287,14 +287,15 @@ test("a body for the HTTP API may come from another realm", async () => {
   );
 });
 
-test("the frames of a result", async () => {
+test("the frames of a result", async (t) => {
   const image = await opened.submit(quick);
   await image.wait();
   const one = await image.frames();
   assert.deepEqual([one.width, one.height, one.count, one.data.length], [64, 64, 1, 64 * 64 * 3]);
   assert.ok(Buffer.isBuffer(one.data) && one.data.some((value) => value > 0));
   const clip = await opened.submit({ ...long, steps: 4, num_frames: 5 });
-  await rejects(clip.frames(), "result_not_ready");
+  const paused = await platform(t, { paused: true });
+  await rejects((await paused.submit(quick)).frames(), "result_not_ready");
   await clip.wait();
   const all = await clip.frames();
   assert.deepEqual([all.width, all.height, all.count, all.data.length], [64, 64, 5, 5 * 64 * 64 * 3]);

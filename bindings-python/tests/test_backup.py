@@ -23,7 +23,7 @@ def test_a_backup_opens_as_a_data_folder(platform: must.Platform, tmp_path: Path
     tasks = [platform.submit("tiny-image", f"circle {seed}", seed=seed, **QUICK) for seed in range(3)]
     for task in tasks:
         task.wait()
-    failed = platform.submit("tiny-image", "a red circle", steps=50)
+    failed = platform.submit("tiny-video", "a red circle moving left", steps=50)
     failed.cancel()
     issued = platform.auth.issue_key("studio")
     platform.secrets.put("mail", "canary")
@@ -83,7 +83,7 @@ def test_a_backup_is_made_while_the_platform_works(tmp_path: Path) -> None:
     """Tasks are submitted, run and deleted meanwhile. The backup has every task acknowledged before, with its files."""
     acknowledged: list[str] = []
     over = threading.Event()
-    with must.Platform(tmp_path / "data", device="cpu", queue_depth=1000) as platform:
+    with must.Platform(tmp_path / "data", device="cpu", queue_depth=100_000) as platform:
 
         def submit() -> None:
             for number in range(10_000):
@@ -192,6 +192,7 @@ def test_an_interrupted_backup_does_not_appear(tmp_path: Path) -> None:
     for delay in (0.05, 0.11, 0.17, 0.23):
         with pytest.raises(AssertionError, match="exit -9"):
             run_script(script, tmp_path, str(delay))
+    (tmp_path / "backups").mkdir(exist_ok=True)
     whole = [path for path in (tmp_path / "backups").iterdir() if not path.name.startswith(".")]
     for folder in whole:
         named, known = named_files_and_tasks(folder)

@@ -77,9 +77,9 @@ def test_only_one_container_at_a_time_has_the_data_folder(app: ModuleType) -> No
 def test_a_container_takes_the_folder_of_a_dead_owner(app: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     shared = Shared()
     monkeypatch.setattr(app.Lease, "LIFE", 0.3)
-    shared.put("owner", ("somebody who is gone", time.time()))
     lease = app.Lease(shared)
     began = time.monotonic()
+    shared.put("owner", ("somebody who is gone", time.time()))
     lease.take(0.01)
     assert time.monotonic() - began > 0.25
     _, heard = shared.entries["owner"]
@@ -92,7 +92,7 @@ def test_only_one_of_many_containers_takes_the_folder_of_a_dead_owner(
     app: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shared = Shared()
-    monkeypatch.setattr(app.Lease, "LIFE", 0.5)
+    monkeypatch.setattr(app.Lease, "LIFE", 3)
     shared.put("owner", ("somebody who is gone", 0.0))
     leases = [app.Lease(shared) for _ in range(8)]
     took: list[Any] = []

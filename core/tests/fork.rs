@@ -16,7 +16,8 @@ use must::{Platform, Settings};
 use nix::libc;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -31,15 +32,19 @@ fn settings(folder: &Path) -> Settings {
     settings
 }
 
-/// Makes a child that does nothing until it is killed.
+/// Makes a child that writes one byte to `began` and then does nothing until it is killed.
 #[expect(unsafe_code, reason = "there is no safe form of fork")]
-fn fork_child() {
-    // SAFETY: the child calls only `pause`, which is allowed in a child of a process with threads.
+fn fork_child(began: BorrowedFd<'_>) {
+    // SAFETY: the child calls only `write` and `pause`, which are allowed in a child of a process with threads. The byte is one
+    // byte long.
     unsafe {
         match libc::fork() {
-            0 => loop {
-                libc::pause();
-            },
+            0 => {
+                libc::write(began.as_raw_fd(), b"!".as_ptr().cast(), 1);
+                loop {
+                    libc::pause();
+                }
+            }
             child => assert!(child > 0, "no child"),
         }
     }
@@ -54,10 +59,13 @@ fn victim() {
             Platform::open(settings(Path::new(&folder))).unwrap().close(Duration::from_secs(10)).unwrap();
         }
     });
+    let (mut began, writer) = std::io::pipe().unwrap();
     for _ in 0..CHILDREN {
         std::thread::sleep(Duration::from_millis(10));
-        fork_child();
+        fork_child(writer.as_fd());
     }
+    // A child has its parent's locks until it begins to run.
+    began.read_exact(&mut [0; CHILDREN]).unwrap();
     writeln!(std::io::stdout(), "all children are made").unwrap();
     std::thread::sleep(Duration::from_secs(60));
 }

@@ -7,18 +7,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Opens the folder, makes a child, writes down its id, and waits to be killed. */
+/* Opens the folder, makes a child that writes down its id, and waits to be killed. */
 static int be_outlived(const char *folder) {
   char settings[4096], note[4096];
   must_platform_t *platform = NULL;
   must_error_t *error = NULL;
   snprintf(settings, sizeof settings, "{\"data_dir\": \"%s\", \"paused\": true}", folder);
   OK(must_platform_open(MUST_STR(settings), &platform, &error));
-  pid_t child = fork();
-  if (child != 0) {
+  /* The child writes, so that it has begun to run when the note is there: until then it has its parent's locks. */
+  if (fork() == 0) {
     snprintf(note, sizeof note, "%s.child", folder);
     FILE *file = fopen(note, "w");
-    CHECK(file != NULL && fprintf(file, "%d\n", (int)child) > 0 && fclose(file) == 0);
+    CHECK(file != NULL && fprintf(file, "%d\n", (int)getpid()) > 0 && fclose(file) == 0);
   }
   sleep(60);
   _exit(0);

@@ -42,7 +42,9 @@ class Server:
 
     def open(self, headers: dict[str, str]) -> httpx.Client:
         """A client that sends these headers with every request."""
-        return httpx.Client(base_url=self.url, headers=headers, timeout=60, transport=self.transport)
+        # The server closes idle connections after two seconds (`header_timeout_seconds` of `listening`).
+        limits = httpx.Limits(keepalive_expiry=1)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=60, limits=limits, transport=self.transport)
 
     def bare(self, method: str, path: str, **given: Any) -> httpx.Response:
         """Make one request with only the given headers."""

@@ -175,11 +175,16 @@ class Fleet:
         until(is_it, f"{submission.id} is not {status}")
 
     def wait_until_old(self, submission: Submission) -> None:
-        """Wait until a long task is so old that the gateway fails it for its age, not for the silence of its worker."""
-        until(
-            lambda: self.ask("GET", f"/status/{submission.id}").json()["progress"] >= 30,
-            f"{submission.id} does not run",
-        )
+        """Wait until a long task is so old that the gateway fails it for its age before its worker has been silent for too long.
+
+        On a slow machine the task may have failed already.
+        """
+
+        def is_old() -> bool:
+            state = self.ask("GET", f"/status/{submission.id}").json()
+            return bool(state["status"] == "failed" or state["progress"] >= 30)
+
+        until(is_old, f"{submission.id} does not run")
 
     def status_at_first(self, submission: Submission) -> str:
         """The status of a task in the answer of the first worker."""
@@ -213,7 +218,7 @@ class Fleet:
 
         If the stage is over too soon, that task runs to its end, and another task is submitted.
         """
-        for _ in range(40):
+        for _ in range(200):
             if stage == "loading":
                 self.first.restart(0)
                 self.wait_for_account("first", "ready")

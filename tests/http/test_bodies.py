@@ -137,8 +137,8 @@ def send(server: Server, pieces: list[bytes], pause: float) -> bytes:
 
 @over_sockets
 def test_a_steady_body_may_take_longer_than_the_longest_pause(tmp_path: Path) -> None:
-    # The longest pause is one second; the body takes four.
-    with serving(tmp_path / "data", {"http": {"body_timeout_seconds": 1}}) as server:
+    # The longest pause is two seconds; the body takes four.
+    with serving(tmp_path / "data", {"http": {"body_timeout_seconds": 2}}) as server:
         began = time.monotonic()
         received = send(server, [REQUEST, *[b" " * 2048] * 12], 0.33)
         assert received.startswith(b"HTTP/1.1 202 "), received
@@ -149,12 +149,12 @@ def test_a_steady_body_may_take_longer_than_the_longest_pause(tmp_path: Path) ->
 
 @over_sockets
 def test_a_body_that_trickles_stalls_or_takes_too_long_is_refused(tmp_path: Path) -> None:
-    bounds = {"body_timeout_seconds": 1, "body_bytes_per_second": 1000, "body_time_limit_seconds": 3}
+    bounds = {"body_timeout_seconds": 2, "body_bytes_per_second": 1000, "body_time_limit_seconds": 5}
     with serving(tmp_path / "data", {"http": bounds}) as server:
         for pieces, pause, why in [
             ([b" "] * 40, 0.2, b"less than 1000 bytes a second"),
-            ([REQUEST[:10], REQUEST[10:]], 3, b"nothing more of the body came for 1 s"),
-            ([b" " * 4000] * 30, 0.2, b"not complete after 3 s"),
+            ([REQUEST[:10], REQUEST[10:]], 5, b"nothing more of the body came for 2 s"),
+            ([b" " * 4000] * 30, 0.2, b"not complete after 5 s"),
         ]:
             began = time.monotonic()
             received = send(server, pieces, pause)

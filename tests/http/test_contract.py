@@ -290,7 +290,7 @@ def test_every_answer_names_its_request(server: Server) -> None:
 
 
 def test_events_survive_a_reconnect(server: Server) -> None:
-    task = server.submit(model="tiny-video", prompt="a green cross", steps=20)
+    task = server.submit(model="tiny-video", prompt="a green cross", steps=50)
     with server.client.stream("GET", f"/events/{task}") as answer:
         first = [next(lines) for lines in [answer.iter_lines()] for _ in range(3)]
     assert any(line.startswith("event: status") for line in first), first

@@ -117,7 +117,7 @@ def test_worker_dies_at_a_submission_and_the_gateway_runs_the_task(long_limits: 
 
 def test_worker_dies_with_a_task_in_its_queue(long_limits: Fleet) -> None:
     long_limits.only_first()
-    running = long_limits.submit(steps=50)
+    running = long_limits.submit(**LONG)
     long_limits.wait_for_status(running, "processing")
     waiting = long_limits.submit()
     assert waiting.at_worker
@@ -131,7 +131,8 @@ def test_worker_dies_with_a_task_in_its_queue(long_limits: Fleet) -> None:
 
 def test_worker_dies_with_a_task_in_its_queue_and_stays_away(short_limits: Fleet) -> None:
     short_limits.only_first()
-    running = short_limits.submit("task_stale", **LONG)
+    running = short_limits.submit(**LONG)
+    running.codes = GIVEN_UP
     short_limits.wait_until_old(running)
     waiting = short_limits.submit("remote_failed")
     assert waiting.at_worker
@@ -165,9 +166,10 @@ def test_worker_dies_in_a_stage(short_limits: Fleet, long_limits: Fleet, stage: 
 
 def test_worker_dies_with_a_task_that_has_run_for_long_and_stays_away(short_limits: Fleet) -> None:
     short_limits.only_first()
-    submission = short_limits.submit("task_stale", **LONG)
+    submission = short_limits.submit(**LONG)
+    submission.codes = GIVEN_UP
     short_limits.wait_until_old(submission)
-    assert freeze_in_stage(short_limits.first, "denoising", submission.at_worker)
+    freeze_in_stage(short_limits.first, "denoising", submission.at_worker)
     short_limits.kill(short_limits.first)
     short_limits.use_second()
     short_limits.wait_for_end(submission)
@@ -327,7 +329,7 @@ def test_gateway_dies_at_a_submission(long_limits: Fleet, point: Point, arrives:
 
 def test_gateway_dies_while_a_task_is_in_the_queue_of_its_worker(long_limits: Fleet) -> None:
     long_limits.only_first()
-    running = long_limits.submit(steps=50)
+    running = long_limits.submit(**LONG)
     long_limits.wait_for_status(running, "processing")
     waiting = long_limits.submit()
     assert waiting.at_worker

@@ -112,6 +112,7 @@ quiet("a picture is generated and shown", async () => {
 
 quiet("a clip is generated, shown, and plays", async () => {
   await choose("Tiny video");
+  await page.fill('[data-field="steps"] .number-box', "50");
   await submit("a red circle moving left");
   await page.find(".developing");
   await page.find('[role="progressbar"]');
@@ -333,7 +334,8 @@ quiet("every page fits a small telephone, and every button and field has a name"
       await page.click(`.languages [lang=${language}]`);
       for (const [view, options] of Object.entries(views)) {
         await page.view(options);
-        await sleep(shots ? 350 : 60);
+        await page.until((width) => innerWidth === width && document.documentElement.scrollWidth <= width, options.width);
+        if (shots) await sleep(350);
         const { wide, inside } = await page.evaluate(() => ({ wide: document.documentElement.scrollWidth, inside: innerWidth }));
         assert.ok(wide <= inside && inside === options.width, `${name} in ${language} and ${view}: ${wide} of ${inside}`);
         if (shots) await page.shot(join(shots, `${name}-${language}-${view}.png`));

@@ -6,11 +6,11 @@ import { done, events, failure, json, platform, state } from "./platform";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
-function following(answers: Parameters<typeof platform>[0], slots = new Slots(1)) {
+function following(answers: Parameters<typeof platform>[0], slots = new Slots(1), quiet = 30_000) {
   const made = platform(answers);
   const seen: StatusView[] = [];
   const abort = new AbortController();
-  const end = follow(made.client, "a::t1", { onState: (one) => seen.push(one), signal: abort.signal, slots, quiet: 30 });
+  const end = follow(made.client, "a::t1", { onState: (one) => seen.push(one), signal: abort.signal, slots, quiet });
   return { ...made, seen, abort, end };
 }
 
@@ -78,7 +78,7 @@ test("a silent stream is treated as broken", async () => {
     new Response(new ReadableStream({ start: (to) => to.enqueue(bytes(`event: status\ndata: ${JSON.stringify(state())}\n\n`)) }), {
       headers: { "Content-Type": "text/event-stream" },
     });
-  const made = following({ "GET /events/a%3A%3At1": [hung, events(done())] });
+  const made = following({ "GET /events/a%3A%3At1": [hung, events(done())] }, new Slots(1), 30);
   expect((await made.end).status).toBe("done");
   expect(made.seen.map(({ status }) => status)).toEqual(["processing", "done"]);
 });

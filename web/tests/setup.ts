@@ -1,7 +1,10 @@
 /** Adds browser features that jsdom lacks, and cleans the page after each test. */
 
-import { cleanup } from "@testing-library/react";
+import { cleanup, configure } from "@testing-library/react";
 import { afterEach } from "vitest";
+
+// The default of a second is too short for a busy machine.
+configure({ asyncUtilTimeout: 10_000 });
 
 HTMLDialogElement.prototype.showModal = function showModal() {
   this.setAttribute("open", "");

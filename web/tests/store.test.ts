@@ -1,3 +1,4 @@
+import { waitFor } from "@testing-library/react";
 import { expect, test, vi } from "vitest";
 import { initialForm, setValue } from "../src/catalog/form";
 import { phaseOf, readEntries } from "../src/tasks/entry";
@@ -19,7 +20,7 @@ test("a task is submitted, followed to its end, and remembered without pictures"
   store.onEnd(ended);
   const entry = await store.submit(form, tiny);
   expect(entry).toMatchObject({ id: "t1", model: "tiny-image", mode: "txt2img", request: { prompt: "a red circle", width: 64 } });
-  await vi.waitFor(() => expect(phases(store)).toEqual(["done"]));
+  await waitFor(() => expect(phases(store)).toEqual(["done"]));
   expect(ended).toHaveBeenCalledOnce();
   expect(readEntries(localStorage.getItem("must.tasks"))).toEqual(store.snapshot());
 });
@@ -31,7 +32,7 @@ test("unfinished tasks are followed again after a reload", async () => {
   const store = new TaskStore(second.client, localStorage);
   expect(phases(store)).toEqual(["pending"]);
   const stop = store.start();
-  await vi.waitFor(() => expect(phases(store)).toEqual(["done"]));
+  await waitFor(() => expect(phases(store)).toEqual(["done"]));
   expect(second.calls()).toEqual(["GET /events/t1"]);
   stop();
 });
@@ -45,7 +46,7 @@ test("a late state changes nothing", async () => {
   const seen: number[] = [];
   store.subscribe(() => seen.push(store.snapshot()[0]?.state?.progress ?? 0));
   await store.submit(form, tiny);
-  await vi.waitFor(() => expect(phases(store)).toEqual(["done"]));
+  await waitFor(() => expect(phases(store)).toEqual(["done"]));
   expect(seen).toEqual([0, 60, 100]);
 });
 
@@ -60,7 +61,7 @@ test("cancelled, failed and missing tasks are distinguished", async () => {
     const { client } = platform({ "POST /generate": accepted, "GET /events/t1": answer });
     const store = new TaskStore(client, localStorage);
     await store.submit(form, tiny);
-    await vi.waitFor(() => expect(phases(store)).toEqual([phase]));
+    await waitFor(() => expect(phases(store)).toEqual([phase]));
   }
 });
 
@@ -80,7 +81,7 @@ test("ended tasks are removed from the list, running ones stay", async () => {
   });
   const store = new TaskStore(client, localStorage);
   await store.submit(form, tiny);
-  await vi.waitFor(() => expect(phases(store)).toEqual(["done"]));
+  await waitFor(() => expect(phases(store)).toEqual(["done"]));
   await store.submit(form, tiny);
   store.deleted("t1");
   expect(phases(store)).toEqual(["pending", "gone"]);

@@ -113,11 +113,16 @@ test("any other refusal is shown with code, detail and advice", async () => {
 test("a failed task shows the reason, a cancelled one that it was cancelled", async () => {
   const failed = state({ status: "failed", error_code: "task_timeout", error: "it ran for 300 s" });
   const cancelled = state({ task_id: "t2", status: "failed", error_code: "cancelled", error: "cancelled" });
+  let cancel: () => void = () => undefined;
+  const isCancelled = new Promise<void>((resolve) => (cancel = resolve));
   const { calls } = show(<StudioPage />, {
     "POST /generate": [accepted, json({ task_id: "t2", status: "pending" }, 202)],
     "GET /events/t1": events(failed),
-    "GET /events/t2": [events(state()), () => new Promise<Response>((resolve) => setTimeout(() => resolve(events(cancelled)), 60))],
-    "POST /tasks/t2/cancel": json({ task_id: "t2", status: "cancelling" }, 202),
+    "GET /events/t2": [events(state()), () => isCancelled.then(() => events(cancelled))],
+    "POST /tasks/t2/cancel": () => {
+      cancel();
+      return json({ task_id: "t2", status: "cancelling" }, 202);
+    },
   });
   await screen.findByRole("tablist");
   write("a red circle");

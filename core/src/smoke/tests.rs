@@ -132,11 +132,11 @@ fn tests_of_broken_servers_end_in_bounded_time_with_a_reason() {
         (None, "no answer in time"),
     ] {
         let mut options = options(&serve_one_answer(answer));
-        options.answer_limit = Duration::from_millis(300);
+        options.answer_limit = Duration::from_secs(1);
         options.generation_limit = Duration::from_secs(1);
         let began = Instant::now();
         let report = run(&options, |_| {}).unwrap();
-        assert!(!report.passed() && began.elapsed() < Duration::from_secs(20), "{answer:?}");
+        assert!(!report.passed() && began.elapsed() < Duration::from_secs(60), "{answer:?}");
         assert!(full_text(&report).contains(reason), "{answer:?}: {}", report.to_markdown());
     }
 }

@@ -32,21 +32,21 @@ pub(super) struct Live {
     state: watch::Sender<Task>,
     cancel: AtomicBool,
     fenced: AtomicBool,
-    partials: Arc<Partials>,
+    partials: Option<Arc<Partials>>,
 }
 
 impl Live {
     pub(super) fn new(task: Task) -> Arc<Self> {
-        Self::with_partials(task, 0)
+        Self::with_partials(task, None)
     }
 
-    /// Makes the entry of a task for which up to `wanted` intermediate pictures are kept.
-    pub(super) fn with_partials(task: Task, wanted: u8) -> Arc<Self> {
+    /// Makes the entry of a task whose intermediate pictures are kept in `partials`.
+    pub(super) fn with_partials(task: Task, partials: Option<Arc<Partials>>) -> Arc<Self> {
         Arc::new(Self {
             state: watch::Sender::new(task),
             cancel: AtomicBool::new(false),
             fenced: AtomicBool::new(false),
-            partials: Partials::new(wanted),
+            partials,
         })
     }
 
@@ -73,14 +73,16 @@ impl Live {
         });
     }
 
-    /// Returns the intermediate pictures.
-    pub(super) fn partials(&self) -> &Arc<Partials> {
-        &self.partials
+    /// Returns the intermediate pictures, if any are wanted.
+    pub(super) const fn partials(&self) -> Option<&Arc<Partials>> {
+        self.partials.as_ref()
     }
 
     /// Adds an intermediate picture and wakes all waiters, because the state may not change before the next step.
     pub(super) fn add_partial(&self, picture: Vec<u8>) {
-        self.partials.add(picture);
+        if let Some(partials) = &self.partials {
+            partials.add(picture);
+        }
         self.state.send_modify(|_| ());
     }
 

@@ -1,10 +1,12 @@
 //! The options of a submission.
 
 use super::idempotency::Idempotency;
+use super::partials::Partials;
 use super::trace::TraceParent;
 use crate::error::Result;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use std::sync::Arc;
 
 /// Options of a submission.
 ///
@@ -37,9 +39,10 @@ pub struct SubmitOptions {
     pub local_only: bool,
     /// Id of the task whose clip this one remixes with another prompt.
     pub remix_of: Option<String>,
-    /// Largest number of intermediate pictures to make. There may be fewer. They are kept in memory only.
+    /// Takes the intermediate pictures of the run, if any are wanted. A submission that is repeated with its key gets the task that
+    /// was made first, whose pictures are not put here.
     #[serde(skip)]
-    pub(crate) partial_images: u8,
+    pub(crate) partials: Option<Arc<Partials>>,
 }
 
 impl SubmitOptions {
@@ -82,10 +85,10 @@ impl SubmitOptions {
         self
     }
 
-    /// Returns the options with this number of intermediate pictures. The task then runs here, because workers send none.
+    /// Returns the options with this collection of intermediate pictures. The task then runs here, because workers send none.
     #[must_use]
-    pub(crate) fn partial_images(mut self, count: u8) -> Self {
-        self.partial_images = count;
+    pub(crate) fn partials(mut self, partials: Option<Arc<Partials>>) -> Self {
+        self.partials = partials;
         self
     }
 

@@ -97,7 +97,7 @@ impl Draft {
 
     /// Whether intermediate pictures were asked for.
     pub(crate) const fn wants_partials(&self) -> bool {
-        self.partial_images > 0
+        self.partials.is_some()
     }
 
     /// Whether this platform can run it.

@@ -290,7 +290,7 @@ impl Control for TaskControl<'_> {
     }
 
     fn wants_preview(&mut self, done: usize, total: usize) -> bool {
-        self.live.partials().is_due(done, total)
+        self.live.partials().is_some_and(|partials| partials.is_due(done, total))
     }
 
     fn preview(&mut self, picture: Frames) {

@@ -242,9 +242,9 @@ impl Tasks {
         Ok(page)
     }
 
-    /// Returns the intermediate pictures of a task that has not ended.
+    /// Returns the intermediate pictures of a task that has not ended, if any are wanted.
     pub(crate) fn partials(&self, id: &str) -> Option<Arc<Partials>> {
-        self.shared.live_tasks.get(id).map(|live| Arc::clone(live.partials()))
+        self.shared.live_tasks.get(id).and_then(|live| live.partials().cloned())
     }
 
     /// Returns, by id, the source of each of these tasks that is a remix.

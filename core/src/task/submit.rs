@@ -7,6 +7,7 @@ use super::idempotency::Submission;
 use super::job::NewTask;
 use super::live_tasks::Live;
 use super::options::SubmitOptions;
+use super::partials::Partials;
 use super::place::Place;
 use super::queue::{Entry, Reservation};
 use super::service::Tasks;
@@ -36,8 +37,8 @@ pub(crate) struct Draft {
     pub(super) trace: Option<TraceParent>,
     /// Id of the task that this one is a remix of.
     pub(super) remix_of: Option<String>,
-    /// How many partial pictures the caller wants during the run.
-    pub(super) partial_images: u8,
+    /// Takes the intermediate pictures of the run, if any are wanted.
+    pub(super) partials: Option<Arc<Partials>>,
     /// Whether the task must run on this machine.
     pub(super) local_only: bool,
     /// Why the task cannot run on this machine, if it cannot.
@@ -74,8 +75,8 @@ struct Admission {
 
 impl From<Draft> for Admission {
     fn from(draft: Draft) -> Self {
-        let Draft { task, inputs, submission, trace, remix_of, partial_images, .. } = draft;
-        Self { live: Live::with_partials(task, partial_images), inputs, submission, trace, remix_of }
+        let Draft { task, inputs, submission, trace, remix_of, partials, .. } = draft;
+        Self { live: Live::with_partials(task, partials), inputs, submission, trace, remix_of }
     }
 }
 
@@ -204,8 +205,8 @@ impl Shared {
             Err(error) => Some(error),
         };
         let (trace, remix_of) = (options.trace_parent.clone(), options.remix_of.clone());
-        let SubmitOptions { partial_images, local_only, .. } = *options;
-        Ok(Draft { task, inputs, submission, trace, remix_of, partial_images, local_only, missing })
+        let (partials, local_only) = (options.partials.clone(), options.local_only);
+        Ok(Draft { task, inputs, submission, trace, remix_of, partials, local_only, missing })
     }
 
     /// Checks that the source of a remix is a task.

@@ -219,7 +219,7 @@ impl Workers {
 
     /// Checks an account once, and records `event` in the audit log.
     fn check(&self, account: &Account, event: NewEvent, why: Why) -> Result<Account> {
-        let epoch = health::begin(&self.shared, &account.id, Some(event), why)?;
+        let (_, epoch) = health::begin(&self.shared, &account.id, Some(event), why)?;
         self.end_check(&account.id, epoch)
     }
 

@@ -80,7 +80,7 @@ impl Workers {
         let command = self.command(account)?;
         let tokens = shared.tokens(account)?;
         let asked = event(caller, "account_deploy", account);
-        let epoch = health::begin(&shared, &account.id, Some(asked), Why::Deployed)?;
+        let (account, epoch) = health::begin(&shared, &account.id, Some(asked), Why::Deployed)?;
         let (id, limit) = (account.id.clone(), shared.settings.deploy_limit);
         let (done, deployed) = tokio::sync::oneshot::channel();
         let running = Arc::clone(&shared);
@@ -98,7 +98,7 @@ impl Workers {
             // If the platform has closed, the receiver is gone, which is fine.
             let _ = done.send(outcome);
         })?;
-        self.get(&account.id)
+        Ok(account)
     }
 
     /// Returns the command with the account's names filled in.

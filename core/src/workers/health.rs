@@ -47,11 +47,12 @@ impl Why {
     }
 }
 
-/// Begins a check and writes its event, if there is one. Returns the check's epoch, which its outcome must name.
+/// Begins a check and writes its event, if there is one. Returns the account as it is then, and the check's epoch, which its
+/// outcome must name.
 ///
 /// # Errors
 /// `invalid_state` if the check may not begin in the account's state.
-pub(super) fn begin(shared: &Shared, id: &str, event: Option<NewEvent>, why: Why) -> Result<i64> {
+pub(super) fn begin(shared: &Shared, id: &str, event: Option<NewEvent>, why: Why) -> Result<(Account, i64)> {
     let (id, now) = (id.to_owned(), shared.clock.now());
     let work = move |connection: &rusqlite::Connection| {
         let account = found(connection, &id)?;
@@ -60,7 +61,7 @@ pub(super) fn begin(shared: &Shared, id: &str, event: Option<NewEvent>, why: Why
         if why == Why::Deployed {
             store::deploy_began(connection, &account.id, now)?;
         }
-        Ok(epoch)
+        Ok((found(connection, &id)?, epoch))
     };
     match event {
         Some(event) => shared.audit.record(move |connection| Ok((work(connection)?, event))),
@@ -229,7 +230,7 @@ async fn recheck_one(shared: &Arc<Shared>, id: String) {
         return;
     }
     let wanted = id.clone();
-    if let Ok(epoch) = shared.blocking(move |shared| begin(shared, &wanted, None, Why::Recovered)).await {
+    if let Ok((_, epoch)) = shared.blocking(move |shared| begin(shared, &wanted, None, Why::Recovered)).await {
         finish(shared, &id, epoch, 1).await;
     }
 }

@@ -13,7 +13,7 @@ use crate::http::state::blocking;
 use crate::http::waiting::Waiter;
 use crate::platform::Platform;
 use crate::request::{GenerateRequest, MediaType};
-use crate::task::{SubmitOptions, Task};
+use crate::task::{Partials, SubmitOptions, Task};
 use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -120,7 +120,9 @@ async fn submit(shared: Arc<Shared>, batch: Batch) -> Result<(Waiter, PartialsBy
     let mut waiter = Waiter::new(&shared.waiting, options.idempotency.is_some());
     for index in 0..request.count() {
         let wanted = request.apply_to(&wanted, index);
-        let mut options = options.clone().partial_images(request.partial_images());
+        // Made here, so that the pictures outlast the task, which may end before its submission is answered.
+        let partials = Some(request.partial_images()).filter(|count| *count > 0).map(Partials::new);
+        let mut options = options.clone().partials(partials.clone());
         if let Some(key) = &mut options.idempotency {
             key.owner.push_str(&format!(" image {index} of {}", request.count()));
         }
@@ -128,8 +130,9 @@ async fn submit(shared: Arc<Shared>, batch: Batch) -> Result<(Waiter, PartialsBy
             let (wanted, options) = (wanted.clone(), options.clone());
             let id = shared.platform.submit_async(wanted, options).or_cancel().await?.id;
             if waiter.join(&id) {
-                // Taken now, because the partial pictures are gone once the task has ended.
-                if let Some(partials) = shared.platform.partials(&id)?.filter(|_| request.partial_images() > 0) {
+                if let Some(own) = partials {
+                    // An earlier submission with the same key has its own.
+                    let partials = shared.platform.partials(&id)?.unwrap_or(own);
                     shown.insert(id, partials);
                 }
                 break;

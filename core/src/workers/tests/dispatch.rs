@@ -3,7 +3,7 @@
 use super::fake::{Fake, Say};
 use super::{add_ready, done, gateway, gateway_settings, host, open, picture, rows, until, until_ended, worker};
 use crate::catalog::Catalog;
-use crate::task::{Draft, Prepared, SendOutcome, SubmitOptions};
+use crate::task::{Draft, Partials, Prepared, SendOutcome, SubmitOptions};
 use crate::workers::leftovers::{self, Abandoned};
 use crate::workers::protocol::submission;
 use crate::workers::{AccountStatus, Workers, store};
@@ -57,9 +57,9 @@ fn a_task_with_partial_images_runs_here_or_is_refused() {
     let worker = worker(|_| {});
     let gateway = gateway();
     add_ready(&gateway.platform, "team-a", &worker.address());
-    let with_partials = SubmitOptions::default().partial_images(2);
+    let partials = Partials::new(2);
+    let with_partials = SubmitOptions::default().partials(Some(Arc::clone(&partials)));
     let task = gateway.platform.submit_with(&picture(7), &with_partials).unwrap();
-    let partials = gateway.platform.partials(&task.id).unwrap().unwrap();
     assert_eq!((task.workspace.as_deref(), rows(&worker.host.platform)), (None, 0));
     done(&until_ended(&gateway.platform, &task.id));
     assert!(partials.get(1).is_some() && partials.get(2).is_none());

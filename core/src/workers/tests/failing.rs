@@ -10,7 +10,6 @@ use crate::task::SubmitOptions;
 use crate::workers::AccountStatus;
 use crate::{ErrorCode, Status};
 use serde_json::json;
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -156,7 +155,7 @@ fn a_worker_whose_files_hang_does_not_delay_other_workers() {
         }
     };
     let (bad, good) = (Fake::well(files(true)), Fake::well(files(false)));
-    let gateway = gateway_with_short_waits();
+    let gateway = gateway();
     add_ready(&gateway.platform, "bad-one", &bad.url());
     let hung = gateway.platform.submit(&picture(1)).unwrap().id;
     add_ready(&gateway.platform, "good-one", &good.url());
@@ -207,13 +206,11 @@ fn after_four_failures_a_task_runs_here_or_is_refused() {
 
 #[test]
 fn a_worker_whose_port_is_closed_is_skipped() {
-    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}", silent.local_addr().unwrap());
     let fake = Fake::well(|_| accepts("abc"));
     let gateway = gateway();
     let account = add_ready(&gateway.platform, "gone", &fake.url());
-    drop(silent);
-    let change = crate::workers::AccountChange { address: Some(address), ..Default::default() };
+    let closed = Some("http://127.0.0.1:1".to_owned());
+    let change = crate::workers::AccountChange { address: closed, ..Default::default() };
     let changed = gateway.platform.workers().unwrap().update(&account.id, change, &super::caller()).unwrap();
     assert_eq!(changed.status, AccountStatus::Failed, "it was checked at its new address");
     let task = gateway.platform.submit(&picture(1)).unwrap();
@@ -463,9 +460,11 @@ fn no_credential_is_sent_to_the_wrong_host() {
 
 #[test]
 fn a_task_that_is_cancelled_on_its_way_is_cancelled_at_its_worker() {
-    let fake = Fake::well(|request| match request.path.as_str() {
+    let is_cancelled = Arc::new(AtomicBool::new(false));
+    let cancelled = Arc::clone(&is_cancelled);
+    let fake = Fake::well(move |request| match request.path.as_str() {
         "/generate_direct" => {
-            std::thread::sleep(Duration::from_millis(400));
+            until("it is cancelled here", || cancelled.load(Ordering::SeqCst));
             accepts("abc")
         }
         _ => Say::Json(202, json!({})),
@@ -486,6 +485,7 @@ fn a_task_that_is_cancelled_on_its_way_is_cancelled_at_its_worker() {
         .unwrap()
         .to_owned();
     assert!(gateway.platform.cancel(&id).unwrap());
+    is_cancelled.store(true, Ordering::SeqCst);
     let task = submitting.join().unwrap().unwrap();
     assert_eq!(task.error.unwrap().code, "cancelled");
     until("it is cancelled there", || fake.count("POST", "/tasks/abc/cancel") == 1);
