@@ -1,6 +1,6 @@
 """Compares two builds of `must` in turns: the rate and the times of submissions over HTTP.
 
-    python turns.py BEFORE=PROGRAM AFTER=PROGRAM [--turns 7] [--seconds 3] [--out ../results/turns.json]
+    python turns.py BEFORE=PROGRAM AFTER=PROGRAM [--turns 7] [--seconds 3] [--connections 100] [--out ../results/turns.json]
 
 BEFORE and AFTER are names for the builds, such as their commits. Each turn measures each kind of submission with each number of
 connections, once with each build, and the next turn has the builds in the other order. Each measurement has a new data folder.
@@ -57,6 +57,7 @@ def main() -> None:
     parser.add_argument("before", metavar="BEFORE=PROGRAM")
     parser.add_argument("after", metavar="AFTER=PROGRAM")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
+    parser.add_argument("--connections", nargs="+", type=int, default=list(CONNECTIONS))
     parser.add_argument("--turns", type=int, default=7)
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=run.HERE.parent / "results/turns.json")
@@ -72,16 +73,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=options.out.parent) as folder:
         for turn in range(options.turns):
             for name in options.kinds:
-                for connections in CONNECTIONS:
+                for connections in options.connections:
                     for build in (before, after) if turn % 2 == 0 else (after, before):
                         found = measure(builds[build], KINDS[name], connections, options.seconds, Path(folder))
                         samples.setdefault((name, connections, build), []).append(found)
     measured: dict[str, Any] = {}
     for name in options.kinds:
-        for connections in CONNECTIONS:
+        for connections in options.connections:
             both = {build: median(samples[name, connections, build]) for build in builds}
             ratios = {figure: round(both[after][figure] / both[before][figure], 3) for figure in both[after]}
-            measured.setdefault(name, {})[str(connections)] = {**both, "ratio": ratios}
+            p99 = {build: [round(one["p99_ms"], 1) for one in samples[name, connections, build]] for build in builds}
+            measured.setdefault(name, {})[str(connections)] = {**both, "ratio": ratios, "p99_ms_of_each_turn": p99}
             print(name, connections, json.dumps(ratios), flush=True)
     result = {
         "name": "turns",

@@ -45,8 +45,8 @@ function encodeValue(noun: string, name: string, value: unknown, holds: Holds | 
 
 const SAYS: Record<Holds, string> = {
   flag: "true or false",
-  text: "a string",
-  texts: "an array of strings",
+  text: "a string of valid Unicode without NUL",
+  texts: "an array of strings of valid Unicode without NUL",
   count: "a whole number, 0 or more",
   seconds: "a number of seconds, 0 or more",
 };

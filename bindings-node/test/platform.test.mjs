@@ -88,7 +88,7 @@ test("settings are checked before anything is opened", async (t) => {
   await rejects(Platform.open({}), "validation_error", /dataDir is required/);
   await rejects(Platform.open({ dataDir: "" }), "validation_error", /dataDir is required/);
   await rejects(Platform.open({ dataDir: 7 }), "validation_error", /dataDir must be a string/);
-  await rejects(Platform.open({ dataDir: "a\0b" }), "validation_error", /dataDir/);
+  await rejects(Platform.open({ dataDir: "a\0b" }), "validation_error", /dataDir must be a string of valid Unicode without NUL/);
   await rejects(Platform.open({ dataDir, data_dir: dataDir }), "validation_error", /no setting data_dir/);
   await rejects(Platform.open({ dataDir, threads: 1.5 }), "validation_error", /threads must be a whole number/);
   await rejects(Platform.open({ dataDir, queueWaitSeconds: NaN }), "validation_error", /queueWaitSeconds must be a number of seconds/);

@@ -25,7 +25,7 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use tokio::sync::oneshot;
 pub(crate) use writer::CommitHook;
-use writer::Writer;
+use writer::{Undo, Writer};
 
 #[cfg(test)]
 mod tests;
@@ -63,7 +63,7 @@ impl Store {
     }
 
     /// Runs `work` in a transaction on the writer thread and returns once it is durable. Writes that arrive together share one
-    /// commit. Each has its own savepoint, so a write that fails does not undo the others.
+    /// commit. A write that fails does not undo the others.
     pub(crate) fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
@@ -77,7 +77,7 @@ impl Store {
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> impl Future<Output = Result<T>> + Send + 'static {
         let (reply, answer) = oneshot::channel();
-        let queued = self.writer.write_then(work, move |outcome| drop(reply.send(outcome)));
+        let queued = self.writer.write_then(Undo::Savepoint, work, move |outcome| drop(reply.send(outcome)));
         async move {
             queued?;
             answer.await.map_err(|_| connection::closed())?
@@ -99,7 +99,17 @@ impl Store {
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
         done: impl FnOnce(Result<T>) + Send + 'static,
     ) -> Result<()> {
-        self.writer.write_then(work, done)
+        self.writer.write_then(Undo::Savepoint, work, done)
+    }
+
+    /// Like [`Store::write_then`], but costs less. `work` executes at most one statement that changes something, and does nothing after
+    /// it that can fail.
+    pub(crate) fn write_statement_then<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+        done: impl FnOnce(Result<T>) + Send + 'static,
+    ) -> Result<()> {
+        self.writer.write_then(Undo::Statement, work, done)
     }
 
     /// Runs `work` on a reading connection. It sees everything that was committed before it began.

@@ -47,6 +47,31 @@ fn a_failing_write_undoes_no_other_write() {
 }
 
 #[test]
+fn a_failing_statement_undoes_only_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), SCHEMA, None).unwrap();
+    store.write(|c| insert(c, 5)).unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    // While the first write waits, the others queue up. They share one transaction.
+    let (let_go, wait) = std::sync::mpsc::channel::<()>();
+    store.write_later(move |_| wait.recv().map_err(|_| connection::closed()));
+    // The third of these statements stores one row before it fails at the next one.
+    for sql in [
+        "INSERT INTO number VALUES (1)",
+        "INSERT INTO number VALUES (5)",
+        "INSERT INTO number VALUES (2), (5)",
+        "INSERT INTO number VALUES (3)",
+    ] {
+        let tell = tell.clone();
+        let work = move |c: &Connection| Ok(c.execute(sql, [])?);
+        store.write_statement_then(work, move |outcome| tell.send(outcome.is_ok()).unwrap()).unwrap();
+    }
+    let_go.send(()).unwrap();
+    assert_eq!(told.iter().take(4).collect::<Vec<_>>(), [true, false, false, true]);
+    assert_eq!(count(&store), 3, "1, 3 and 5");
+}
+
+#[test]
 fn the_callback_of_a_write_runs_after_the_commit() {
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(Store::open(folder.path(), SCHEMA, None).unwrap());

@@ -22,8 +22,19 @@ pub(crate) trait CommitHook: Send {
     fn after_commit(&mut self, committed: bool);
 }
 
+/// How the changes of a write that fails are undone, while the other writes of its transaction are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Undo {
+    /// The write has a savepoint.
+    Savepoint,
+    /// The write executes at most one statement that changes something, and does nothing after it that can fail. SQLite undoes the
+    /// changes of a statement that fails.
+    Statement,
+}
+
 /// A queued write. It runs once and then gets the outcome of the commit.
 trait Job: Send {
+    fn undo(&self) -> Undo;
     /// Does the work. Its changes are undone if it returns an error.
     fn run(&mut self, connection: &Connection) -> Result<(), ErrorCode>;
     /// Answers the caller. `commit` is the outcome of the transaction.
@@ -31,6 +42,7 @@ trait Job: Send {
 }
 
 struct Write<T, F, D> {
+    undo: Undo,
     work: Option<F>,
     outcome: Option<Result<T>>,
     done: D,
@@ -42,6 +54,10 @@ where
     F: FnOnce(&Connection) -> Result<T> + Send,
     D: FnOnce(Result<T>) + Send,
 {
+    fn undo(&self) -> Undo {
+        self.undo
+    }
+
     fn run(&mut self, connection: &Connection) -> Result<(), ErrorCode> {
         let Some(work) = self.work.take() else { return Err(ErrorCode::Internal) };
         let outcome = catch_unwind(AssertUnwindSafe(|| work(connection)))
@@ -98,13 +114,13 @@ impl Writer {
     ) -> Result<T> {
         let (reply, answer) = mpsc::sync_channel(1);
         // If the caller is gone, sending fails, which is fine.
-        self.write_then(work, move |outcome| drop(reply.send(outcome)))?;
+        self.write_then(Undo::Savepoint, work, move |outcome| drop(reply.send(outcome)))?;
         answer.recv().map_err(|_| closed())?
     }
 
     pub(super) fn write_later(&self, work: impl FnOnce(&Connection) -> Result<()> + Send + 'static) {
         // If the platform is closed, the write is dropped.
-        let _ = self.write_then(work, |outcome| {
+        let _ = self.write_then(Undo::Savepoint, work, |outcome| {
             if let Err(error) = outcome {
                 tracing::warn!(code = error.code().as_str(), detail = error.detail(), "a background write failed");
             }
@@ -113,10 +129,11 @@ impl Writer {
 
     pub(super) fn write_then<T: Send + 'static>(
         &self,
+        undo: Undo,
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
         done: impl FnOnce(Result<T>) + Send + 'static,
     ) -> Result<()> {
-        let job = Box::new(Write { work: Some(work), outcome: None, done });
+        let job = Box::new(Write { undo, work: Some(work), outcome: None, done });
         self.inbox.lock().as_ref().ok_or_else(closed)?.send(job).map_err(|_| closed())
     }
 
@@ -171,15 +188,22 @@ fn run_group(
     connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
     let outcome = (|| -> Result<()> {
         for job in group.iter_mut() {
-            connection.prepare_cached("SAVEPOINT job")?.execute([])?;
+            let has_savepoint = job.undo() == Undo::Savepoint;
+            if has_savepoint {
+                connection.prepare_cached("SAVEPOINT job")?.execute([])?;
+            }
             if let Err(code) = job.run(connection) {
                 if connection.is_autocommit() {
                     // SQLite has rolled back the whole transaction, as it may when the disk is full.
                     return Err(Error::new(code, "the write was rolled back together with one that failed"));
                 }
-                connection.prepare_cached("ROLLBACK TO job")?.execute([])?;
+                if has_savepoint {
+                    connection.prepare_cached("ROLLBACK TO job")?.execute([])?;
+                }
             }
-            connection.prepare_cached("RELEASE job")?.execute([])?;
+            if has_savepoint {
+                connection.prepare_cached("RELEASE job")?.execute([])?;
+            }
         }
         if let Some(hook) = hook {
             hook.before_commit(connection)?;

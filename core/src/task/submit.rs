@@ -73,6 +73,13 @@ struct Admission {
     remix_of: Option<String>,
 }
 
+impl Admission {
+    /// Whether there is nothing to store but the row of the task, which takes one statement.
+    const fn is_one_row(&self) -> bool {
+        self.inputs.is_empty() && self.submission.is_none() && self.trace.is_none() && self.remix_of.is_none()
+    }
+}
+
 impl From<Draft> for Admission {
     fn from(draft: Draft) -> Self {
         let Draft { task, inputs, submission, trace, remix_of, partials, .. } = draft;
@@ -235,24 +242,26 @@ impl Shared {
     ) -> Result<()> {
         let (shared, live) = (Arc::clone(self), Arc::clone(&admission.live));
         let entry = live.look(|task| Entry { id: task.id.clone(), model: task.model.clone(), epoch: 0 });
-        let (id, now) = (entry.id.clone(), self.clock.now());
-        self.store.write_then(
-            move |connection| {
-                let Admission { live, inputs, submission, trace, remix_of } = &*admission;
-                let (submission, trace, source) = (submission.as_ref(), trace.as_ref(), remix_of.as_deref());
-                live.look(|task| store::insert_once(connection, task, inputs, submission, trace, source, now))
-            },
-            move |stored| {
-                done(stored.map(|known| {
-                    let is_new = known.is_none();
-                    if is_new {
-                        shared.live_tasks.insert(id, live);
-                        place.enqueue(entry);
-                    }
-                    is_new
-                }));
-            },
-        )
+        let (id, now, is_one_row) = (entry.id.clone(), self.clock.now(), admission.is_one_row());
+        let write = move |connection: &rusqlite::Connection| {
+            let Admission { live, inputs, submission, trace, remix_of } = &*admission;
+            let (submission, trace, source) = (submission.as_ref(), trace.as_ref(), remix_of.as_deref());
+            live.look(|task| store::insert_once(connection, task, inputs, submission, trace, source, now))
+        };
+        let stored = move |stored: Result<Option<String>>| {
+            done(stored.map(|known| {
+                let is_new = known.is_none();
+                if is_new {
+                    shared.live_tasks.insert(id, live);
+                    place.enqueue(entry);
+                }
+                is_new
+            }));
+        };
+        match is_one_row {
+            true => self.store.write_statement_then(write, stored),
+            false => self.store.write_then(write, stored),
+        }
     }
 }
 
