@@ -36,16 +36,30 @@ pub(super) struct Unfinished {
 }
 
 pub(super) fn insert(connection: &Connection, task: &Task, inputs: &[(String, Vec<u8>)]) -> Result<()> {
+    // Numbered, not named: SQLite searches for each name, and this is the statement of every submission.
     let mut statement = connection.prepare_cached(
         "INSERT INTO task (id, workspace, place, owner, model, type, mode, prompt, negative_prompt, parameters, seed, width, height, stage, created_at, updated_at)
-         VALUES (:id, :workspace, :place, :owner, :model, :type, :mode, :prompt, :negative, :parameters, :seed, :width, :height, :stage, :now, :now)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?15)",
     )?;
     let parameters = serde_json::to_string(&task.parameters).map_err(|error| Error::internal(error.to_string()))?;
-    statement.execute(named_params! {
-        ":id": task.id, ":workspace": task.workspace, ":place": task.place.as_str(), ":owner": task.owner, ":model": task.model, ":type": task.media_type.as_str(), ":mode": task.mode,
-        ":prompt": task.prompt, ":negative": task.negative_prompt, ":parameters": parameters,
-        ":seed": task.seed, ":width": task.width, ":height": task.height, ":stage": task.stage, ":now": task.created_at.0,
-    })?;
+    let (place, media_type, now) = (task.place.as_str(), task.media_type.as_str(), task.created_at.0);
+    statement.execute(params![
+        task.id,
+        task.workspace,
+        place,
+        task.owner,
+        task.model,
+        media_type,
+        task.mode,
+        task.prompt,
+        task.negative_prompt,
+        parameters,
+        task.seed,
+        task.width,
+        task.height,
+        task.stage,
+        now,
+    ])?;
     for (name, png) in inputs {
         connection
             .prepare_cached("INSERT INTO task_input (task_id, name, png) VALUES (?, ?, ?)")?
