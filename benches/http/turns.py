@@ -1,6 +1,6 @@
 """Compares two builds of `must` in turns: the rate and the times of submissions over HTTP.
 
-    python turns.py BEFORE=PROGRAM AFTER=PROGRAM [--turns 7] [--seconds 3] [--connections 100] [--out ../results/turns.json]
+    python turns.py BEFORE=PROGRAM AFTER=PROGRAM [--turns 7] [--seconds 3] [--kinds submit] [--connections 100] [--out FILE]
 
 BEFORE and AFTER are names for the builds, such as their commits. Each turn measures each kind of submission with each number of
 connections, once with each build, and the next turn has the builds in the other order. Each measurement has a new data folder.

@@ -53,14 +53,13 @@ async function checked(accounts, id) {
 
 test("an account from registration to removal", async (t) => {
   const { accounts, audit } = await gateway(t);
-  const address = deadAddress;
   const caller = { actor: "ops", source: "cli", correlation_id: "ticket-7" };
-  const account = await accounts.add("team-a", { address, ...tokens }, { caller });
+  const account = await accounts.add("team-a", { address: deadAddress, ...tokens }, { caller });
   const { id, created_at, updated_at, ...rest } = account;
   assert.deepEqual(rest, {
     label: "team-a",
     workspace: "team-a",
-    address,
+    address: deadAddress,
     status: "pending",
     error: null,
     models: null,
@@ -156,7 +155,7 @@ test("a workspace is deployed in the background", async (t) => {
   assert.match(ready.deployment.output, /deploying team-a for Team A with/);
   assert.ok(!ready.deployment.output.includes(tokens.tokenSecret));
 
-  await accounts.add("team-b", { address, ...tokens });
+  await accounts.add("team-b", { address: deadAddress, ...tokens });
   await accounts.disable("team-b");
   await rejects(accounts.deploy("team-b"), "invalid_state");
   assert.deepEqual(
@@ -169,7 +168,7 @@ test("a workspace is deployed in the background", async (t) => {
 test("a failed deployment makes the account failed", async (t) => {
   const { accounts } = await gateway(t, { deployCommand: ["sh", "-c", "echo it went wrong; exit 3"] });
   const { url: address, seen } = await worker(t);
-  await accounts.add("team-a", { address, ...tokens });
+  await accounts.add("team-a", { address: deadAddress, ...tokens });
   await accounts.deploy("team-a");
   const { status, error, deployment } = await checked(accounts, "team-a");
   assert.deepEqual([status, error.code, deployment.ok], ["failed", "remote_failed", false]);
@@ -188,8 +187,7 @@ test("without a command nothing is deployed, and the template of the settings gi
 
 test("wrong arguments of accounts are refused, and no error quotes them", async (t) => {
   const { accounts } = await gateway(t);
-  const address = deadAddress;
-  const good = { address, ...tokens };
+  const good = { address: deadAddress, ...tokens };
   const canary = tokens.tokenSecret;
   await accounts.add("team-a", good);
   const wrong = [
@@ -204,7 +202,7 @@ test("wrong arguments of accounts are refused, and no error quotes them", async 
     () => accounts.add("team-b", { ...good, address: undefined }),
     () => accounts.add("team-b", { ...good, address: "http://8.8.8.8" }),
     () => accounts.add("team-b", { ...good, address: "https://10.0.0.1" }),
-    () => accounts.add("team-b", { ...good, address: `${address}/path` }),
+    () => accounts.add("team-b", { ...good, address: `${deadAddress}/path` }),
     () => accounts.add("team-b", { ...good, tokenId: "" }),
     () => accounts.add("team-b", { ...good, tokenId: undefined }),
     () => accounts.add("team-b", { ...good, tokenSecret: `${canary}\n${canary}` }),

@@ -56,15 +56,14 @@ def test_fifty_tasks_share_one_loop_and_few_threads(tmp_path: Path) -> None:
             return await task.result()
 
         work = asyncio.gather(*(one(number) for number in range(50)))
-        most, longest = 0, 0.0
+        most, rounds = 0, 0
         while not work.done():
-            begun = time.monotonic()
             await asyncio.sleep(0.005)
-            longest = max(longest, time.monotonic() - begun)
+            rounds += 1
             most = max(most, threading.active_count())
         assert len(set(await work)) == 2
         assert most - before <= 12
-        assert longest < 5.0, "the loop was blocked"
+        assert rounds > 20, "the loop was blocked"
 
     run(tmp_path, main, queue_depth=50)
 

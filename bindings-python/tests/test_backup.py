@@ -182,6 +182,7 @@ def test_an_interrupted_backup_does_not_appear(tmp_path: Path) -> None:
         import must
         folder, delay = sys.argv[1], float(sys.argv[2])
         platform = must.Platform(folder + "/data", device="cpu", paused=True)
+        platform.backup(f"{folder}/backups/{delay}-first")
         threading.Timer(delay, lambda: os.kill(os.getpid(), signal.SIGKILL)).start()
         for number in range(1000):
             platform.backup(f"{folder}/backups/{delay}-{number}")
@@ -192,7 +193,6 @@ def test_an_interrupted_backup_does_not_appear(tmp_path: Path) -> None:
     for delay in (0.05, 0.11, 0.17, 0.23):
         with pytest.raises(AssertionError, match="exit -9"):
             run_script(script, tmp_path, str(delay))
-    (tmp_path / "backups").mkdir(exist_ok=True)
     whole = [path for path in (tmp_path / "backups").iterdir() if not path.name.startswith(".")]
     for folder in whole:
         named, known = named_files_and_tasks(folder)

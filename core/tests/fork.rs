@@ -35,7 +35,7 @@ fn settings(folder: &Path) -> Settings {
 /// Makes a child that writes one byte to `began` and then does nothing until it is killed.
 #[expect(unsafe_code, reason = "there is no safe form of fork")]
 fn fork_child(began: BorrowedFd<'_>) {
-    // SAFETY: the child calls only `write` and `pause`, which are allowed in a child of a process with threads. The byte is one
+    // SAFETY: the child calls only `write` and `pause`, which are allowed in a child of a process with threads. The buffer is one
     // byte long.
     unsafe {
         match libc::fork() {

@@ -131,8 +131,7 @@ def test_worker_dies_with_a_task_in_its_queue(long_limits: Fleet) -> None:
 
 def test_worker_dies_with_a_task_in_its_queue_and_stays_away(short_limits: Fleet) -> None:
     short_limits.only_first()
-    running = short_limits.submit(**LONG)
-    running.codes = GIVEN_UP
+    running = short_limits.submit("task_stale", **LONG)
     short_limits.wait_until_old(running)
     waiting = short_limits.submit("remote_failed")
     assert waiting.at_worker
@@ -166,10 +165,9 @@ def test_worker_dies_in_a_stage(short_limits: Fleet, long_limits: Fleet, stage: 
 
 def test_worker_dies_with_a_task_that_has_run_for_long_and_stays_away(short_limits: Fleet) -> None:
     short_limits.only_first()
-    submission = short_limits.submit(**LONG)
-    submission.codes = GIVEN_UP
+    submission = short_limits.submit("task_stale", **LONG)
     short_limits.wait_until_old(submission)
-    freeze_in_stage(short_limits.first, "denoising", submission.at_worker)
+    assert freeze_in_stage(short_limits.first, "denoising", submission.at_worker)
     short_limits.kill(short_limits.first)
     short_limits.use_second()
     short_limits.wait_for_end(submission)

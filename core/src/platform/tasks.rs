@@ -273,7 +273,8 @@ impl Platform {
         self.on_tasks(|tasks| tasks.page(&TaskQuery { status: Some(Status::Done), ..query.clone() }))
     }
 
-    /// Returns the intermediate pictures of a task that has not ended, if any are wanted. They stay readable for as long as the caller holds them.
+    /// Returns the intermediate pictures of a task that has not ended, if any are wanted. They stay readable for as long as the caller
+    /// holds them.
     pub(crate) fn partials(&self, id: &str) -> Result<Option<Arc<Partials>>> {
         self.on_tasks(|tasks| Ok(tasks.partials(id)))
     }

@@ -103,7 +103,7 @@ impl Store {
     }
 
     /// Like [`Store::write_then`], but costs less. `work` executes at most one statement that changes something, and does nothing after
-    /// it that can fail.
+    /// it that can fail. Otherwise a failure undoes all writes of the transaction.
     pub(crate) fn write_statement_then<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,

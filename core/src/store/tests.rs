@@ -52,9 +52,14 @@ fn a_failing_statement_undoes_only_itself() {
     let store = Store::open(folder.path(), SCHEMA, None).unwrap();
     store.write(|c| insert(c, 5)).unwrap();
     let (tell, told) = std::sync::mpsc::channel();
-    // While the first write waits, the others queue up. They share one transaction.
+    // While the first write waits, the others queue up. They share the next transaction.
+    let (begin, begun) = std::sync::mpsc::channel();
     let (let_go, wait) = std::sync::mpsc::channel::<()>();
-    store.write_later(move |_| wait.recv().map_err(|_| connection::closed()));
+    store.write_later(move |_| {
+        begin.send(()).unwrap();
+        wait.recv().map_err(|_| connection::closed())
+    });
+    begun.recv().unwrap();
     // The third of these statements stores one row before it fails at the next one.
     for sql in [
         "INSERT INTO number VALUES (1)",
@@ -67,7 +72,8 @@ fn a_failing_statement_undoes_only_itself() {
         store.write_statement_then(work, move |outcome| tell.send(outcome.is_ok()).unwrap()).unwrap();
     }
     let_go.send(()).unwrap();
-    assert_eq!(told.iter().take(4).collect::<Vec<_>>(), [true, false, false, true]);
+    drop(tell);
+    assert_eq!(told.iter().collect::<Vec<_>>(), [true, false, false, true]);
     assert_eq!(count(&store), 3, "1, 3 and 5");
 }
 

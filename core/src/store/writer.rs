@@ -188,7 +188,7 @@ fn run_group(
     connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
     let outcome = (|| -> Result<()> {
         for job in group.iter_mut() {
-            let has_savepoint = job.undo() == Undo::Savepoint;
+            let (has_savepoint, changes) = (job.undo() == Undo::Savepoint, connection.total_changes());
             if has_savepoint {
                 connection.prepare_cached("SAVEPOINT job")?.execute([])?;
             }
@@ -199,6 +199,8 @@ fn run_group(
                 }
                 if has_savepoint {
                     connection.prepare_cached("ROLLBACK TO job")?.execute([])?;
+                } else if connection.total_changes() != changes {
+                    return Err(Error::internal("a write without a savepoint failed after it had changed something"));
                 }
             }
             if has_savepoint {

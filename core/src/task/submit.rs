@@ -76,7 +76,8 @@ struct Admission {
 impl Admission {
     /// Whether there is nothing to store but the row of the task, which takes one statement.
     const fn is_one_row(&self) -> bool {
-        self.inputs.is_empty() && self.submission.is_none() && self.trace.is_none() && self.remix_of.is_none()
+        let Self { live: _, inputs, submission, trace, remix_of } = self;
+        inputs.is_empty() && submission.is_none() && trace.is_none() && remix_of.is_none()
     }
 }
 

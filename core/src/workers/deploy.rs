@@ -35,7 +35,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 const OUTPUT_GRACE: Duration = Duration::from_secs(1);
 
 impl Workers {
-    /// Deploys a workspace in the background. The account is `checking` until the health check after the deployment has ended.
+    /// Deploys a workspace in the background. The account is `checking` until the health check after the deployment has ended. Returns
+    /// the account as it is when the deployment begins.
     ///
     /// # Errors
     /// `not_found`; `validation_error` if the settings have no command; `invalid_state` if the account is disabled or being checked;
@@ -45,7 +46,8 @@ impl Workers {
         self.begin(&account, caller)
     }
 
-    /// Deploys every account that has valid tokens and is neither disabled nor being checked. Returns these accounts.
+    /// Deploys every account that has valid tokens and is neither disabled nor being checked. Returns these
+    /// accounts as they are when their deployments begin.
     ///
     /// # Errors
     /// `validation_error` if the settings have no command. If no account could be deployed, the error of the first one.

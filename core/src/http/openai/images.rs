@@ -117,18 +117,21 @@ pub(super) async fn answer(mut call: Call, batch: Batch) -> Result<Reply> {
 async fn submit(shared: Arc<Shared>, batch: Batch) -> Result<(Waiter, PartialsByTask)> {
     let Batch { request, wanted, options, .. } = batch;
     let mut shown = PartialsByTask::new();
-    let mut waiter = Waiter::new(&shared.waiting, options.idempotency.is_some());
+    let keyed = options.idempotency.is_some();
+    let mut waiter = Waiter::new(&shared.waiting, keyed);
     for index in 0..request.count() {
         let wanted = request.apply_to(&wanted, index);
-        // Made here, so that the pictures outlast the task, which may end before its submission is answered.
-        let partials = Some(request.partial_images()).filter(|count| *count > 0).map(Partials::new);
-        let mut options = options.clone().partials(partials.clone());
+        let mut options = options.clone();
         if let Some(key) = &mut options.idempotency {
             key.owner.push_str(&format!(" image {index} of {}", request.count()));
         }
         loop {
-            let (wanted, options) = (wanted.clone(), options.clone());
-            let id = shared.platform.submit_async(wanted, options).or_cancel().await?.id;
+            // Made here, so that the pictures outlast the task, which may end before its submission is answered.
+            let partials = Some(request.partial_images()).filter(|count| *count > 0).map(Partials::new);
+            let submitting = shared.platform.submit_async(wanted.clone(), options.clone().partials(partials.clone()));
+            // With a key, only a stop of the server ends this future early, and the key finds the task after the next start.
+            let submitting = if keyed { submitting } else { submitting.or_cancel() };
+            let id = submitting.await?.id;
             if waiter.join(&id) {
                 if let Some(own) = partials {
                     // An earlier submission with the same key has its own.

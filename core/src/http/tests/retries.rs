@@ -31,7 +31,7 @@ fn ask_while(rig: &Rig, key: Option<&str>, stays: impl Fn() -> bool) -> Option<u
     let request = request.body(Bytes::from(body)).unwrap();
     let mut answering = pin!(rig.service.handle(request, None));
     loop {
-        let soon = Some(Instant::now() + Duration::from_millis(5));
+        let soon = Some(Instant::now() + Duration::from_millis(1));
         if let Some(answer) = crate::thread::block_on(answering.as_mut(), soon) {
             return Some(answer.unwrap().status);
         }
