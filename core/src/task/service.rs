@@ -263,7 +263,9 @@ impl Tasks {
                 Ok((task, event))
             })?,
         };
-        self.shared.remove_files(&format!("results/{}", task.id));
+        // The run may not have shown the task's end yet, and it can no longer read it.
+        self.shared.live_tasks.end(task);
+        self.shared.remove_files(&format!("results/{id}"));
         Ok(())
     }
 

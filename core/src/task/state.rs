@@ -7,7 +7,7 @@ use super::residency::LaneEvent;
 use super::store::{self, Lease};
 use crate::audit::Audit;
 use crate::catalog::Catalog;
-use crate::error::Error;
+use crate::error::{Error, ErrorCode};
 use crate::log;
 use crate::metrics::{LaneStatus, Metrics};
 use crate::settings::Settings;
@@ -53,6 +53,8 @@ impl Shared {
         match self.store.read(|connection| store::get(connection, id)) {
             Ok(task) if task.status.is_terminal() => self.live_tasks.end(task),
             Ok(_) => {}
+            // The call that deleted it shows its end.
+            Err(error) if error.code() == ErrorCode::TaskNotFound => {}
             Err(error) => tracing::error!(task = id, code = error.code().as_str(), "the end of a task cannot be read"),
         }
     }

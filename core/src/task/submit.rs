@@ -272,6 +272,7 @@ mod tests {
     use crate::Settings;
     use crate::platform::Platform;
     use crate::task::Status;
+    use crate::task::tests::tasks;
     use crate::thread::block_on;
 
     fn platform(folder: &tempfile::TempDir, paused: bool) -> Platform {
@@ -317,21 +318,6 @@ mod tests {
         }
         tasks.close(Duration::from_secs(5));
         store.close();
-    }
-
-    fn tasks(folder: &tempfile::TempDir, store: &Arc<crate::store::Store>) -> Tasks {
-        use crate::audit::{Audit, Signing};
-        use crate::keyring::KeySource;
-        use crate::time::SystemClock;
-        let mut settings = Settings::new(folder.path());
-        settings.paused = true;
-        let clock: Arc<dyn crate::time::Clock> = Arc::new(SystemClock::default());
-        let signing =
-            Signing::new(KeySource::File(folder.path().join("audit.keys")), folder.path().join("anchors"), None);
-        let audit = Arc::new(Audit::start(Arc::clone(store), Arc::clone(&clock), signing).unwrap());
-        let metrics = Arc::new(crate::metrics::Metrics::new().unwrap());
-        let catalog = crate::catalog::Catalog::built_in().unwrap();
-        Tasks::start(settings, catalog, Arc::clone(store), audit, clock, metrics).unwrap()
     }
 
     #[test]

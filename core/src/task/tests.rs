@@ -6,12 +6,15 @@ mod rows;
 
 use super::*;
 use crate::error::ErrorCode;
+use crate::platform::MIGRATIONS;
 use crate::request::GenerateRequest;
 use crate::store::{self as engine, Store};
+use crate::thread::block_on;
 use crate::time::Timestamp;
 use crate::{Event, LogLevel, LogRecord, Platform, Settings};
 use parking_lot::Mutex;
 use rusqlite::Connection;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -21,6 +24,49 @@ fn open(folder: &tempfile::TempDir) -> Platform {
 
 fn picture(prompt: &str) -> GenerateRequest {
     GenerateRequest::new("tiny-image", prompt).set("steps", 4).set("guidance_scale", 1.0).set("seed", 7)
+}
+
+/// Starts the tasks of a paused platform, without the platform.
+pub(super) fn tasks(folder: &tempfile::TempDir, store: &Arc<Store>) -> Tasks {
+    use crate::audit::{Audit, Signing};
+    use crate::keyring::KeySource;
+    use crate::time::SystemClock;
+    let mut settings = Settings::new(folder.path());
+    settings.paused = true;
+    let clock: Arc<dyn crate::time::Clock> = Arc::new(SystemClock::default());
+    let signing = Signing::new(KeySource::File(folder.path().join("audit.keys")), folder.path().join("anchors"), None);
+    let audit = Arc::new(Audit::start(Arc::clone(store), Arc::clone(&clock), signing).unwrap());
+    let metrics = Arc::new(crate::metrics::Metrics::new().unwrap());
+    let catalog = crate::catalog::Catalog::built_in().unwrap();
+    Tasks::start(settings, catalog, Arc::clone(store), audit, clock, metrics).unwrap()
+}
+
+#[test]
+fn a_task_that_is_deleted_before_its_run_shows_the_end_does_not_stay_in_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(Store::open(folder.path(), MIGRATIONS, None).unwrap());
+    let tasks = tasks(&folder, &store);
+    let prepared = tasks.prepare(&picture("a red circle"), &SubmitOptions::default()).unwrap();
+    let Prepared::New(draft) = prepared else { panic!("it has no key") };
+    let id = block_on(tasks.submit(draft, &AtomicBool::new(false)), None).unwrap().unwrap().id;
+    let mut events = tasks.events(&id).unwrap();
+    let wanted = id.clone();
+    let ended = store.write(move |connection| {
+        let lease = store::claim(connection, &wanted, 0, Timestamp(1))?.expect("nothing else runs it");
+        store::complete(connection, &wanted, lease, "results/x/1/result.png", "results/x/1/preview.jpg", Timestamp(2))
+    });
+    assert!(ended.unwrap());
+    tasks.delete(&id, None).unwrap();
+    assert_eq!(tasks.status(&id).unwrap_err().code(), ErrorCode::TaskNotFound);
+    tasks.shared.show_end(&id);
+    let mut last = None;
+    while let Event::Changed(task) = events.next(Some(Duration::from_secs(20))).unwrap() {
+        last = Some(task.status);
+    }
+    assert_eq!(last, Some(Status::Done), "its followers see the end");
+    assert!(tasks.shared.live_tasks.get(&id).is_none());
+    tasks.close(Duration::from_secs(5));
+    store.close();
 }
 
 #[test]
