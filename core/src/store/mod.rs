@@ -24,8 +24,8 @@ use rusqlite::Connection;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use tokio::sync::oneshot;
-pub(crate) use writer::CommitHook;
-use writer::{Undo, Writer};
+use writer::Writer;
+pub(crate) use writer::{CommitHook, Undo};
 
 #[cfg(test)]
 mod tests;
@@ -89,27 +89,18 @@ impl Store {
         self.writer.write_later(work);
     }
 
-    /// Like [`Store::write`], without waiting. After the commit the writer thread calls `done` with the outcome. `done` delays every
-    /// other write, so it must be short and must not wait for a write itself.
+    /// Like [`Store::write`], without waiting. `undo` says how the changes are undone if `work` fails. After the commit the writer thread
+    /// calls `done` with the outcome. `done` delays every other write, so it must be short and must not wait for a write itself.
     ///
     /// # Errors
     /// `invalid_state` if the store is closed. `done` is then dropped.
     pub(crate) fn write_then<T: Send + 'static>(
         &self,
+        undo: Undo,
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
         done: impl FnOnce(Result<T>) + Send + 'static,
     ) -> Result<()> {
-        self.writer.write_then(Undo::Savepoint, work, done)
-    }
-
-    /// Like [`Store::write_then`], but costs less. `work` executes at most one statement that changes something, and does nothing after
-    /// it that can fail. Otherwise a failure undoes all writes of the transaction.
-    pub(crate) fn write_statement_then<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
-        done: impl FnOnce(Result<T>) + Send + 'static,
-    ) -> Result<()> {
-        self.writer.write_then(Undo::Statement, work, done)
+        self.writer.write_then(undo, work, done)
     }
 
     /// Runs `work` on a reading connection. It sees everything that was committed before it began.

@@ -69,7 +69,7 @@ fn a_failing_statement_undoes_only_itself() {
     ] {
         let tell = tell.clone();
         let work = move |c: &Connection| Ok(c.execute(sql, [])?);
-        store.write_statement_then(work, move |outcome| tell.send(outcome.is_ok()).unwrap()).unwrap();
+        store.write_then(Undo::Statement, work, move |outcome| tell.send(outcome.is_ok()).unwrap()).unwrap();
     }
     let_go.send(()).unwrap();
     drop(tell);
@@ -83,17 +83,22 @@ fn the_callback_of_a_write_runs_after_the_commit() {
     let store = Arc::new(Store::open(folder.path(), SCHEMA, None).unwrap());
     let (tell, told) = std::sync::mpsc::channel();
     let (reader, tell_again) = (Arc::clone(&store), tell.clone());
-    store.write_then(|c| insert(c, 1), move |outcome| tell.send((outcome, count(&reader))).unwrap()).unwrap();
+    store
+        .write_then(Undo::Savepoint, |c| insert(c, 1), move |outcome| tell.send((outcome, count(&reader))).unwrap())
+        .unwrap();
     let (outcome, seen) = told.recv().unwrap();
     assert!(outcome.is_ok() && seen == 1);
     let refuse = |_: &Connection| -> Result<()> { Err(Error::validation("no")) };
-    store.write_then(refuse, move |outcome| tell_again.send((outcome, 0)).unwrap()).unwrap();
+    store.write_then(Undo::Savepoint, refuse, move |outcome| tell_again.send((outcome, 0)).unwrap()).unwrap();
     assert_eq!(told.recv().unwrap().0.unwrap_err().code(), ErrorCode::ValidationError);
-    store.write_then(|c| insert(c, 2), |_| panic!("in the callback of a write")).unwrap();
+    store.write_then(Undo::Savepoint, |c| insert(c, 2), |_| panic!("in the callback of a write")).unwrap();
     store.write(|c| insert(c, 3)).unwrap();
     assert_eq!(count(&store), 3);
     store.close();
-    assert_eq!(store.write_then(|c| insert(c, 4), |_| ()).unwrap_err().code(), ErrorCode::InvalidState);
+    assert_eq!(
+        store.write_then(Undo::Savepoint, |c| insert(c, 4), |_| ()).unwrap_err().code(),
+        ErrorCode::InvalidState
+    );
 }
 
 #[test]

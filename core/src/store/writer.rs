@@ -24,11 +24,12 @@ pub(crate) trait CommitHook: Send {
 
 /// How the changes of a write that fails are undone, while the other writes of its transaction are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Undo {
+pub(crate) enum Undo {
     /// The write has a savepoint.
     Savepoint,
     /// The write executes at most one statement that changes something, and does nothing after it that can fail. SQLite undoes the
-    /// changes of a statement that fails.
+    /// changes of a statement that fails. This costs less than a savepoint. If such a write fails after a change, all writes of its
+    /// transaction are undone and fail.
     Statement,
 }
 

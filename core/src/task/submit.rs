@@ -18,6 +18,7 @@ use super::{job, model_checkpoints, owner, store};
 use crate::catalog::{ValidRequest, Weights};
 use crate::error::{Error, ErrorCode, Result};
 use crate::request::GenerateRequest;
+use crate::store::Undo;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -243,7 +244,8 @@ impl Shared {
     ) -> Result<()> {
         let (shared, live) = (Arc::clone(self), Arc::clone(&admission.live));
         let entry = live.look(|task| Entry { id: task.id.clone(), model: task.model.clone(), epoch: 0 });
-        let (id, now, is_one_row) = (entry.id.clone(), self.clock.now(), admission.is_one_row());
+        let (id, now) = (entry.id.clone(), self.clock.now());
+        let undo = if admission.is_one_row() { Undo::Statement } else { Undo::Savepoint };
         let write = move |connection: &rusqlite::Connection| {
             let Admission { live, inputs, submission, trace, remix_of } = &*admission;
             let (submission, trace, source) = (submission.as_ref(), trace.as_ref(), remix_of.as_deref());
@@ -259,10 +261,7 @@ impl Shared {
                 is_new
             }));
         };
-        match is_one_row {
-            true => self.store.write_statement_then(write, stored),
-            false => self.store.write_then(write, stored),
-        }
+        self.store.write_then(undo, write, stored)
     }
 }
 

@@ -46,8 +46,8 @@ impl Workers {
         self.begin(&account, caller)
     }
 
-    /// Deploys every account that has valid tokens and is neither disabled nor being checked. Returns these
-    /// accounts as they are when their deployments begin.
+    /// Deploys every account that has valid tokens and is neither disabled nor being checked. Returns these accounts
+    /// as they are when their deployments begin.
     ///
     /// # Errors
     /// `validation_error` if the settings have no command. If no account could be deployed, the error of the first one.
