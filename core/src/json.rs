@@ -19,21 +19,30 @@ use std::time::Duration;
 pub(crate) fn read<T: DeserializeOwned>(text: &str, fault: &str, needed: &[(&str, Value)]) -> Result<T> {
     serde_json::from_str(text).map_err(|error| {
         let found = match error.classify() {
-            Category::Data => data_fault::<T>(text, &error, needed),
+            Category::Data => data_fault(text, &error, needed, &refusal::<T>),
             _ => error.to_string(),
         };
         Error::validation(format!("{fault}: {found}"))
     })
 }
 
-fn data_fault<T: DeserializeOwned>(text: &str, error: &serde_json::Error, needed: &[(&str, Value)]) -> String {
+/// Returns why an object is refused. It is written and read as text, because the code that reads a `T` from text is there already;
+/// reading it from a value would be compiled once more for each `T`.
+fn refusal<T: DeserializeOwned>(fields: Map<String, Value>) -> Option<serde_json::Error> {
+    serde_json::from_str::<T>(&Value::Object(fields).to_string()).err()
+}
+
+/// [`refusal`] for one type of object.
+type Refusal<'a> = &'a dyn Fn(Map<String, Value>) -> Option<serde_json::Error>;
+
+fn data_fault(text: &str, error: &serde_json::Error, needed: &[(&str, Value)], refusal: Refusal<'_>) -> String {
     let Ok(Value::Object(fields)) = serde_json::from_str(text) else { return "it must be a JSON object".to_owned() };
     // Try each field alone with the required ones. The first field that is refused is the invalid one.
     let refused = fields.into_iter().find_map(|(name, value)| {
         let mut alone: Map<String, Value> =
             needed.iter().map(|(name, good)| ((*name).to_owned(), good.clone())).collect();
         alone.insert(name.clone(), value);
-        serde_json::from_value::<T>(Value::Object(alone)).err().map(|error| (name, plain(&error)))
+        refusal(alone).map(|error| (name, plain(&error)))
     });
     match refused {
         Some((name, found)) if found.contains(&format!("field `{name}`")) => found,
@@ -62,32 +71,41 @@ fn plain(error: &serde_json::Error) -> String {
 /// # Errors
 /// `validation_error`, which names the invalid field.
 pub(crate) fn read_secret<T: DeserializeOwned>(name: &str, text: &str) -> Result<T> {
-    let fault = |found: String| {
-        Error::validation(format!("the arguments of {name} are not valid: {found}"))
-            .with_action("Correct the arguments of the call.")
-    };
     // Otherwise a list would be read as the values of the fields in order.
     if !text.trim_start().starts_with('{') {
-        return Err(fault("they must be an object".to_owned()));
+        return Err(invalid_arguments(name, "they must be an object"));
     }
-    serde_json::from_str(text).map_err(|error| match serde_json::from_str(text) {
+    serde_json::from_str(text).map_err(|error| secret_fault(name, text, &error, &refusal::<T>))
+}
+
+fn secret_fault(name: &str, text: &str, error: &serde_json::Error, refusal: Refusal<'_>) -> Error {
+    match serde_json::from_str(text) {
         Ok(Value::Object(fields)) => {
-            let (found, argument) = secret_fault::<T>(&fields, &error);
-            let fault = fault(found);
+            let (found, argument) = invalid_field(&fields, error, refusal);
+            let fault = invalid_arguments(name, &found);
             match argument {
                 Some(argument) => fault.with_parameter(argument),
                 None => fault,
             }
         }
-        Ok(_) => fault("they must be an object".to_owned()),
-        Err(error) => fault(format!("they are not valid JSON at line {}, column {}", error.line(), error.column())),
-    })
+        Ok(_) => invalid_arguments(name, "they must be an object"),
+        Err(error) => invalid_arguments(
+            name,
+            &format!("they are not valid JSON at line {}, column {}", error.line(), error.column()),
+        ),
+    }
+}
+
+fn invalid_arguments(name: &str, found: &str) -> Error {
+    Error::validation(format!("the arguments of {name} are not valid: {found}"))
+        .with_action("Correct the arguments of the call.")
 }
 
 /// Returns a description that quotes names of fields and never a value, and the name of the invalid field.
-fn secret_fault<T: DeserializeOwned>(
+fn invalid_field(
     fields: &Map<String, Value>,
     error: &serde_json::Error,
+    refusal: Refusal<'_>,
 ) -> (String, Option<String>) {
     let message = error.to_string();
     if let Some(field) = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
@@ -97,13 +115,13 @@ fn secret_fault<T: DeserializeOwned>(
         let field: String = field.chars().take(64).collect();
         return (format!("there is no argument {field}"), Some(field));
     }
-    let read = |fields: Map<String, Value>| serde_json::from_value::<T>(Value::Object(fields));
     // A field is invalid if it is refused on its own, or if the object is accepted without it.
     let refused = fields.keys().find(|name| {
         let (mut alone, mut others) = (fields.clone(), fields.clone());
         alone.retain(|other, _| other == *name);
         others.remove(*name);
-        read(alone).is_err_and(|error| !error.to_string().starts_with("missing field `")) || read(others).is_ok()
+        refusal(alone).is_some_and(|error| !error.to_string().starts_with("missing field `"))
+            || refusal(others).is_none()
     });
     let found = match refused {
         Some(name) => format!("{name} is not what it must be"),

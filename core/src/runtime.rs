@@ -6,6 +6,37 @@ use crate::thread;
 use parking_lot::Mutex;
 use std::future::Future;
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// Blocking work without its answer. Tokio's code for a task is compiled once for this type, instead of once for each kind of work.
+pub(crate) type Work = Box<dyn FnOnce() + Send>;
+
+/// The answer of blocking work.
+#[derive(Debug)]
+pub(crate) struct Answer<T>(oneshot::Receiver<Result<T>>);
+
+/// Separates `work` from its answer.
+pub(crate) fn separate<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> (Work, Answer<T>) {
+    let (reply, answer) = oneshot::channel();
+    // If nobody waits for the answer, sending fails, which is fine.
+    (Box::new(move || drop(reply.send(work()))), Answer(answer))
+}
+
+impl<T> Answer<T> {
+    /// Waits for the answer of the work that `running` does.
+    ///
+    /// # Errors
+    /// The error of the work or of `running`; `internal` if it panics; `invalid_state` if its threads end before it begins.
+    pub(crate) async fn of(self, running: JoinHandle<Result<()>>) -> Result<T> {
+        match running.await {
+            Ok(Ok(())) => self.0.await.unwrap_or_else(|_| Err(Error::internal("the work was not done"))),
+            Ok(Err(error)) => Err(error),
+            Err(error) if error.is_panic() => Err(Error::internal("the work panicked")),
+            Err(_) => Err(Error::closed("the platform is closed")),
+        }
+    }
+}
 
 /// A runtime of named threads.
 #[derive(Debug)]
@@ -75,14 +106,15 @@ impl BlockingThreads {
         &self,
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> impl Future<Output = Result<T>> + Send + 'static {
-        let working = self.handle.spawn_blocking(work);
-        async move {
-            match working.await {
-                Ok(outcome) => outcome,
-                Err(error) if error.is_panic() => Err(Error::internal("the work panicked")),
-                Err(_) => Err(Error::new(ErrorCode::InvalidState, "the platform is closed")),
-            }
-        }
+        let (work, answer) = separate(work);
+        answer.of(self.start_work(work))
+    }
+
+    fn start_work(&self, work: Work) -> JoinHandle<Result<()>> {
+        self.handle.spawn_blocking(move || {
+            work();
+            Ok(())
+        })
     }
 
     /// Accepts no more work. Work that has begun continues to its end.

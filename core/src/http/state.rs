@@ -4,6 +4,7 @@ use super::waiting::Waiting;
 use crate::error::{Error, ErrorCode, Result};
 use crate::metrics::Metrics;
 use crate::platform::Platform;
+use crate::runtime::{self, Work};
 use crate::settings::HttpSettings;
 use crate::task::TaskId;
 use axum::extract::ConnectInfo;
@@ -11,6 +12,7 @@ use bytes::Bytes;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tokio::task::JoinHandle;
 use tracing::Span;
 
 /// A body up to this size is read before access is checked, so that one thread does both, and it is parsed on the same thread.
@@ -98,10 +100,20 @@ pub(super) async fn blocking<T: Send + 'static>(
     shared: &Arc<Shared>,
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    let (platform, span) = (shared.platform.clone(), Span::current());
-    tokio::task::spawn_blocking(move || span.in_scope(|| platform.logged(work)))
-        .await
-        .unwrap_or_else(|_| Err(Error::internal("the call panicked")))
+    let (work, answer) = runtime::separate(work);
+    answer.of(start(shared.platform.clone(), work)).await
+}
+
+fn start(platform: Platform, work: Work) -> JoinHandle<Result<()>> {
+    let span = Span::current();
+    tokio::task::spawn_blocking(move || {
+        span.in_scope(|| {
+            platform.logged(|| {
+                work();
+                Ok(())
+            })
+        })
+    })
 }
 
 /// Waits for a permit for a call that waits for a worker's check.

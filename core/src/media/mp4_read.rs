@@ -2,10 +2,11 @@
 //!
 //! Invariants: every size and position in the file is checked against its length before it is used.
 
-use mp4_atom::{Atom, Avc1, Codec, Decode, DecodeAtom, Header, Moov, StszSamples, Trak};
 use openh264::OpenH264API;
 use openh264::decoder::{Decoder, DecoderConfig, Flush};
 use openh264::formats::YUVSource;
+use shiguredo_mp4::boxes::{Avc1Box, MoovBox, SampleEntry, StszBox, TrakBox};
+use shiguredo_mp4::{BoxHeader, Decode, Either};
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::Frames;
@@ -20,7 +21,7 @@ const START: [u8; 4] = [0, 0, 0, 1];
 /// `validation_error` for a file that is damaged or of another kind; `payload_too_large` when there is not enough memory.
 pub(super) fn decode(file: &[u8]) -> Result<Frames> {
     let moov = moov(file).ok_or_else(damaged)?;
-    let track = moov.trak.first().ok_or_else(damaged)?;
+    let track = moov.trak_boxes.first().ok_or_else(damaged)?;
     let format = h264(track).ok_or_else(damaged)?;
     let samples = samples(file, track).ok_or_else(damaged)?;
     let (width, height) = (usize::from(format.visual.width), usize::from(format.visual.height));
@@ -29,7 +30,7 @@ pub(super) fn decode(file: &[u8]) -> Result<Frames> {
         .map_err(|error| Error::internal(format!("the H.264 decoder did not start: {error}")))?;
     // The parameter sets come before the first frame.
     let mut packet = Vec::new();
-    for unit in format.avcc.sequence_parameter_sets.iter().chain(&format.avcc.picture_parameter_sets) {
+    for unit in format.avcc_box.sps_list.iter().chain(&format.avcc_box.pps_list) {
         packet.extend(START);
         packet.extend(unit);
     }
@@ -68,31 +69,31 @@ fn reserve(rgb: &mut Vec<u8>, width: usize, height: usize, count: usize) -> Resu
     }
 }
 
-fn moov(file: &[u8]) -> Option<Moov> {
+fn moov(file: &[u8]) -> Option<MoovBox> {
     let mut rest = file;
     while !rest.is_empty() {
-        let header = Header::decode(&mut rest).ok()?;
-        let mut body = rest.get(..header.size.unwrap_or(rest.len()))?;
-        rest = rest.get(body.len()..)?;
-        if header.kind == Moov::KIND {
-            return Moov::decode_atom(&header, &mut body).ok();
+        let (header, payload) = BoxHeader::decode_header_and_payload(rest).ok()?;
+        if header.box_type == MoovBox::TYPE {
+            return MoovBox::decode(rest).ok().map(|(moov, _)| moov);
         }
+        rest = rest.get(header.external_size() + payload.len()..)?;
     }
     None
 }
 
-fn h264(track: &Trak) -> Option<&Avc1> {
-    match track.mdia.minf.stbl.stsd.codecs.first()? {
-        Codec::Avc1(format) if format.avcc.length_size == 4 => Some(format),
+fn h264(track: &TrakBox) -> Option<&Avc1Box> {
+    match track.mdia_box.minf_box.stbl_box.stsd_box.entries.first()? {
+        SampleEntry::Avc1(format) if format.avcc_box.length_size_minus_one.get() == 3 => Some(format),
         _ => None,
     }
 }
 
 /// Returns the encoded frames, which are stored one after another.
-fn samples<'a>(file: &'a [u8], track: &Trak) -> Option<Vec<&'a [u8]>> {
-    let table = &track.mdia.minf.stbl;
-    let [start] = table.stco.as_ref()?.entries.as_slice() else { return None };
-    let StszSamples::Different { sizes } = &table.stsz.samples else { return None };
+fn samples<'a>(file: &'a [u8], track: &TrakBox) -> Option<Vec<&'a [u8]>> {
+    let table = &track.mdia_box.minf_box.stbl_box;
+    let Either::A(positions) = &table.stco_or_co64_box else { return None };
+    let [start] = positions.chunk_offsets.as_slice() else { return None };
+    let StszBox::Variable { entry_sizes: sizes } = &table.stsz_box else { return None };
     let mut rest = file.get(usize::try_from(*start).ok()?..)?;
     let mut samples = Vec::new();
     for &size in sizes {

@@ -15,6 +15,7 @@ mod sqlite_locks;
 mod writer;
 
 use crate::error::{Error, ErrorCode, Result};
+use crate::thread;
 use connection::Readers;
 pub(crate) use copy::DatabaseCopy;
 use folder_lock::FolderLock;
@@ -23,7 +24,6 @@ use parking_lot::Mutex;
 use rusqlite::Connection;
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use tokio::sync::oneshot;
 use writer::Writer;
 pub(crate) use writer::{CommitHook, Undo};
 
@@ -68,7 +68,8 @@ impl Store {
         &self,
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.writer.write(work)
+        let answer = self.writer.write(work)?;
+        thread::block_on(answer, None).and_then(std::result::Result::ok).ok_or_else(connection::closed)?
     }
 
     /// Like [`Store::write`], without blocking a thread. The write is queued at once and done even if the future is dropped.
@@ -76,12 +77,8 @@ impl Store {
         &self,
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> impl Future<Output = Result<T>> + Send + 'static {
-        let (reply, answer) = oneshot::channel();
-        let queued = self.writer.write_then(Undo::Savepoint, work, move |outcome| drop(reply.send(outcome)));
-        async move {
-            queued?;
-            answer.await.map_err(|_| connection::closed())?
-        }
+        let answer = self.writer.write(work);
+        async move { answer?.await.map_err(|_| connection::closed())? }
     }
 
     /// Like [`Store::write`], but neither waits nor reports the outcome. For writes that may be lost in a crash.

@@ -10,6 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
+use tokio::sync::oneshot;
 
 /// Largest number of writes that share one commit.
 const LARGEST_GROUP: usize = 256;
@@ -33,7 +34,7 @@ pub(crate) enum Undo {
     Statement,
 }
 
-/// A queued write. It runs once and then gets the outcome of the commit.
+/// A queued write. It runs once and then gets the outcome of the commit. Both may panic.
 trait Job: Send {
     fn undo(&self) -> Undo;
     /// Does the work. Its changes are undone if it returns an error.
@@ -61,8 +62,7 @@ where
 
     fn run(&mut self, connection: &Connection) -> Result<(), ErrorCode> {
         let Some(work) = self.work.take() else { return Err(ErrorCode::Internal) };
-        let outcome = catch_unwind(AssertUnwindSafe(|| work(connection)))
-            .unwrap_or_else(|_| Err(Error::internal("a write panicked")));
+        let outcome = work(connection);
         let verdict = outcome.as_ref().map(drop).map_err(Error::code);
         self.outcome = Some(outcome);
         verdict
@@ -73,12 +73,9 @@ where
             (Some(Err(error)), _) => Err(error),
             (Some(Ok(value)), Ok(())) => Ok(value),
             (_, Err(error)) => Err(error.clone()),
-            (None, Ok(())) => Err(Error::internal("a write was not run")),
+            (None, Ok(())) => Err(Error::internal("a write panicked")),
         };
-        let done = self.done;
-        if catch_unwind(AssertUnwindSafe(|| done(outcome))).is_err() {
-            tracing::error!("the callback of a write panicked");
-        }
+        (self.done)(outcome);
     }
 }
 
@@ -109,14 +106,15 @@ impl Writer {
         Ok(Self { inbox: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)) })
     }
 
+    /// Queues a write. The returned channel gets its outcome after the commit.
     pub(super) fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        let (reply, answer) = mpsc::sync_channel(1);
-        // If the caller is gone, sending fails, which is fine.
+    ) -> Result<oneshot::Receiver<Result<T>>> {
+        let (reply, answer) = oneshot::channel();
+        // If nobody waits for the outcome, sending fails, which is fine.
         self.write_then(Undo::Savepoint, work, move |outcome| drop(reply.send(outcome)))?;
-        answer.recv().map_err(|_| closed())?
+        Ok(answer)
     }
 
     pub(super) fn write_later(&self, work: impl FnOnce(&Connection) -> Result<()> + Send + 'static) {
@@ -135,6 +133,10 @@ impl Writer {
         done: impl FnOnce(Result<T>) + Send + 'static,
     ) -> Result<()> {
         let job = Box::new(Write { undo, work: Some(work), outcome: None, done });
+        self.queue(job)
+    }
+
+    fn queue(&self, job: Box<dyn Job>) -> Result<()> {
         self.inbox.lock().as_ref().ok_or_else(closed)?.send(job).map_err(|_| closed())
     }
 
@@ -172,7 +174,9 @@ fn serve(
         }
         let writes = group.len();
         for job in group {
-            job.finish(&commit);
+            if catch_unwind(AssertUnwindSafe(|| job.finish(&commit))).is_err() {
+                tracing::error!("the callback of a write panicked");
+            }
         }
         checkpoints.committed(connection, writes);
     }
@@ -193,7 +197,8 @@ fn run_group(
             if has_savepoint {
                 connection.prepare_cached("SAVEPOINT job")?.execute([])?;
             }
-            if let Err(code) = job.run(connection) {
+            let ran = catch_unwind(AssertUnwindSafe(|| job.run(connection)));
+            if let Err(code) = ran.unwrap_or(Err(ErrorCode::Internal)) {
                 if connection.is_autocommit() {
                     // SQLite has rolled back the whole transaction, as it may when the disk is full.
                     return Err(Error::new(code, "the write was rolled back together with one that failed"));

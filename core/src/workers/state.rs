@@ -9,6 +9,7 @@ use crate::audit::Audit;
 use crate::error::{Error, ErrorCode, Result};
 use crate::keyring::SecretText;
 use crate::metrics::Metrics;
+use crate::runtime::{self, Work};
 use crate::secrets::{ACCOUNT_PREFIX, Vault};
 use crate::settings::WorkerSettings;
 use crate::store::Store;
@@ -17,6 +18,7 @@ use crate::time::Clock;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use tokio::task::JoinHandle;
 use tracing::Dispatch;
 use tracing::instrument::WithSubscriber as _;
 
@@ -65,13 +67,19 @@ impl Shared {
         work: impl FnOnce(&Self) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let shared = Arc::clone(self);
+        let (work, answer) = runtime::separate(move || work(&shared));
+        answer.of(self.start(work)).await
+    }
+
+    fn start(&self, work: Work) -> JoinHandle<Result<()>> {
         let log = self.log.clone();
-        tokio::task::spawn_blocking(move || match &log {
-            Some(log) => tracing::dispatcher::with_default(log, || work(&shared)),
-            None => work(&shared),
+        tokio::task::spawn_blocking(move || {
+            match &log {
+                Some(log) => tracing::dispatcher::with_default(log, work),
+                None => work(),
+            }
+            Ok(())
         })
-        .await
-        .unwrap_or_else(|_| Err(Error::internal("the background work of workers panicked")))
     }
 
     pub(super) fn known(&self) -> usize {

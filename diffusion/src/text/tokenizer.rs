@@ -91,7 +91,9 @@ impl PromptTokenizer {
         if let Some(tokenizer) = from_json(json) {
             return Ok(Self { inner: Inner::Unigram(tokenizer), length, pad: None });
         }
-        let mut inner = Tokenizer::from_bytes(json).map_err(|error| failed(&error))?;
+        // Of its functions for JSON, only that for text is compiled in its own crate.
+        let text = std::str::from_utf8(json).map_err(|error| failed(&error))?;
+        let mut inner: Tokenizer = text.parse().map_err(|error| failed(&error))?;
         let padding = inner.get_padding().map(|padding| padding.pad_id);
         // The ids are truncated later, so that the lost ones can be counted. A tokenizer that truncates stops reading early.
         inner.with_padding(None).with_truncation(None).map_err(|error| failed(&error))?;
