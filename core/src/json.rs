@@ -8,7 +8,6 @@ use crate::keyring::SecretText;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::error::Category;
 use serde_json::{Map, Value};
 use std::time::Duration;
 
@@ -18,25 +17,20 @@ use std::time::Duration;
 /// `validation_error`, which names the invalid field.
 pub(crate) fn read<T: DeserializeOwned>(text: &str, fault: &str, needed: &[(&str, Value)]) -> Result<T> {
     serde_json::from_str(text).map_err(|error| {
-        let found = match error.classify() {
-            Category::Data => data_fault(text, &error, needed, &refusal::<T>),
-            _ => error.to_string(),
-        };
-        Error::validation(format!("{fault}: {found}"))
+        let refusal = |fields| serde_json::from_value::<T>(Value::Object(fields)).err();
+        Error::validation(format!("{fault}: {}", data_fault(text, &error, needed, &refusal)))
     })
 }
 
-/// Returns why an object is refused. It is written and read as text, because the code that reads a `T` from text is there already;
-/// reading it from a value would be compiled once more for each `T`.
-fn refusal<T: DeserializeOwned>(fields: Map<String, Value>) -> Option<serde_json::Error> {
-    serde_json::from_str::<T>(&Value::Object(fields).to_string()).err()
-}
-
-/// [`refusal`] for one type of object.
+/// Returns why one type of object refuses fields, or `None` if it accepts them.
 type Refusal<'a> = &'a dyn Fn(Map<String, Value>) -> Option<serde_json::Error>;
 
 fn data_fault(text: &str, error: &serde_json::Error, needed: &[(&str, Value)], refusal: Refusal<'_>) -> String {
-    let Ok(Value::Object(fields)) = serde_json::from_str(text) else { return "it must be a JSON object".to_owned() };
+    let fields = match serde_json::from_str(text) {
+        Ok(Value::Object(fields)) => fields,
+        Ok(_) => return "it must be a JSON object".to_owned(),
+        Err(error) => return error.to_string(),
+    };
     // Try each field alone with the required ones. The first field that is refused is the invalid one.
     let refused = fields.into_iter().find_map(|(name, value)| {
         let mut alone: Map<String, Value> =
@@ -75,7 +69,9 @@ pub(crate) fn read_secret<T: DeserializeOwned>(name: &str, text: &str) -> Result
     if !text.trim_start().starts_with('{') {
         return Err(invalid_arguments(name, "they must be an object"));
     }
-    serde_json::from_str(text).map_err(|error| secret_fault(name, text, &error, &refusal::<T>))
+    // The fields are read as text again, because reading a `T` from a value would be compiled once more for each `T`.
+    let refusal = |fields| serde_json::from_str::<T>(&Value::Object(fields).to_string()).err();
+    serde_json::from_str(text).map_err(|error| secret_fault(name, text, &error, &refusal))
 }
 
 fn secret_fault(name: &str, text: &str, error: &serde_json::Error, refusal: Refusal<'_>) -> Error {
@@ -202,6 +198,10 @@ mod tests {
             (
                 r#"{"data_dir": "x", "threads": "many"}"#,
                 "threads: invalid type: string \"many\", expected a whole number",
+            ),
+            (
+                r#"{"data_dir": "x", "device": 5, "threads": "many"}"#,
+                "device: invalid type: integer `5`, expected string",
             ),
             (
                 r#"{"data_dir": "x", "queue_wait_seconds": -1}"#,

@@ -27,7 +27,7 @@ impl<T> Answer<T> {
     /// Waits for the answer of the work that `running` does.
     ///
     /// # Errors
-    /// The error of the work or of `running`; `internal` if it panics; `invalid_state` if its threads end before it begins.
+    /// The error of the work or of `running`; `internal` if the work panics; `invalid_state` if the threads end before the work begins.
     pub(crate) async fn of(self, running: JoinHandle<Result<()>>) -> Result<T> {
         match running.await {
             Ok(Ok(())) => self.0.await.unwrap_or_else(|_| Err(Error::internal("the work was not done"))),

@@ -46,7 +46,9 @@ impl Wake for Unpark {
 pub(crate) fn block_on<F: Future>(future: F, deadline: Option<Instant>) -> Option<F::Output> {
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
     let mut context = Context::from_waker(&waker);
-    let mut future = pin!(future);
+    // In a task of the host's Tokio runtime, Tokio's channels are ready only 128 times until the task yields, and this thread does not
+    // yield: without `unconstrained` the next wait would never end.
+    let mut future = pin!(tokio::task::coop::unconstrained(future));
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
             return Some(output);

@@ -85,6 +85,15 @@ mod tests {
         }
     }
 
+    /// Earlier versions wrote larger boxes, in another order.
+    #[test]
+    fn a_clip_of_an_earlier_version_is_read() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/clips/boxes-of-version-1.mp4");
+        let frames = decode(&std::fs::read(path).unwrap()).unwrap();
+        assert_eq!((frames.width, frames.height, frames.count()), (64, 64, 17));
+        assert_eq!(crc32fast::hash(&frames.rgb), 2_589_669_896);
+    }
+
     #[test]
     fn a_clip_of_odd_size_has_the_size_in_its_file() {
         let back = decode(&made(&clip(33, 31, 2), OutputFormat::Mp4)).unwrap();

@@ -22,6 +22,20 @@ fn sqlite_is_compiled_with_our_flags() {
     assert!(store.read(|c| Ok(c.query_row(used, [], |row| row.get::<_, bool>(0))?)).unwrap());
 }
 
+/// Tokio lets its channels be ready 128 times in a task that does not yield.
+#[test]
+fn a_task_of_the_hosts_runtime_may_write_often() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), SCHEMA, None).unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let host = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        host.block_on(async { (0..200).for_each(|n| store.write(move |c| insert(c, n)).unwrap()) });
+        tell.send(count(&store)).unwrap();
+    });
+    assert_eq!(told.recv_timeout(std::time::Duration::from_mins(2)), Ok(200));
+}
+
 #[test]
 fn a_failing_write_undoes_no_other_write() {
     let folder = tempfile::tempdir().unwrap();
@@ -41,7 +55,8 @@ fn a_failing_write_undoes_no_other_write() {
         assert_eq!(thread.join().unwrap().is_ok(), n % 4 != 0);
     }
     assert_eq!(count(&store), 48);
-    assert_eq!(store.write(|_| -> Result<()> { panic!("in a write") }).unwrap_err().code(), ErrorCode::Internal);
+    let panicked = store.write(|_| -> Result<()> { panic!("in a write") }).unwrap_err();
+    assert_eq!((panicked.code(), panicked.detail()), (ErrorCode::Internal, "a write panicked"));
     store.write(|c| insert(c, 1000)).unwrap();
     assert_eq!(count(&store), 49);
 }

@@ -62,6 +62,8 @@ where
 
     fn run(&mut self, connection: &Connection) -> Result<(), ErrorCode> {
         let Some(work) = self.work.take() else { return Err(ErrorCode::Internal) };
+        // This stays the outcome if the work panics.
+        self.outcome = Some(Err(Error::internal("a write panicked")));
         let outcome = work(connection);
         let verdict = outcome.as_ref().map(drop).map_err(Error::code);
         self.outcome = Some(outcome);
@@ -73,7 +75,7 @@ where
             (Some(Err(error)), _) => Err(error),
             (Some(Ok(value)), Ok(())) => Ok(value),
             (_, Err(error)) => Err(error.clone()),
-            (None, Ok(())) => Err(Error::internal("a write panicked")),
+            (None, Ok(())) => Err(Error::internal("a write was not run")),
         };
         (self.done)(outcome);
     }

@@ -91,7 +91,7 @@ impl PromptTokenizer {
         if let Some(tokenizer) = from_json(json) {
             return Ok(Self { inner: Inner::Unigram(tokenizer), length, pad: None });
         }
-        // Of its functions for JSON, only that for text is compiled in its own crate.
+        // `from_str` is compiled in the crate `tokenizers`; `from_bytes` is generic and would be compiled here once more.
         let text = std::str::from_utf8(json).map_err(|error| failed(&error))?;
         let mut inner: Tokenizer = text.parse().map_err(|error| failed(&error))?;
         let padding = inner.get_padding().map(|padding| padding.pad_id);
