@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 /// Blocking work without its answer. Tokio's code for a task is compiled once for this type, instead of once for each kind of work.
-pub(crate) type Work = Box<dyn FnOnce() + Send>;
+pub(crate) type Work = Box<dyn FnOnce() -> Result<()> + Send>;
 
 /// The answer of blocking work.
 #[derive(Debug)]
@@ -19,8 +19,12 @@ pub(crate) struct Answer<T>(oneshot::Receiver<Result<T>>);
 /// Separates `work` from its answer.
 pub(crate) fn separate<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> (Work, Answer<T>) {
     let (reply, answer) = oneshot::channel();
-    // If nobody waits for the answer, sending fails, which is fine.
-    (Box::new(move || drop(reply.send(work()))), Answer(answer))
+    let work = move || {
+        // If nobody waits for the answer, sending fails, which is fine.
+        let _ = reply.send(work());
+        Ok(())
+    };
+    (Box::new(work), Answer(answer))
 }
 
 impl<T> Answer<T> {
@@ -107,14 +111,7 @@ impl BlockingThreads {
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> impl Future<Output = Result<T>> + Send + 'static {
         let (work, answer) = separate(work);
-        answer.of(self.start_work(work))
-    }
-
-    fn start_work(&self, work: Work) -> JoinHandle<Result<()>> {
-        self.handle.spawn_blocking(move || {
-            work();
-            Ok(())
-        })
+        answer.of(self.handle.spawn_blocking(work))
     }
 
     /// Accepts no more work. Work that has begun continues to its end.

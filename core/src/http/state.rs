@@ -106,14 +106,7 @@ pub(super) async fn blocking<T: Send + 'static>(
 
 fn start(platform: Platform, work: Work) -> JoinHandle<Result<()>> {
     let span = Span::current();
-    tokio::task::spawn_blocking(move || {
-        span.in_scope(|| {
-            platform.logged(|| {
-                work();
-                Ok(())
-            })
-        })
-    })
+    tokio::task::spawn_blocking(move || span.in_scope(|| platform.logged(work)))
 }
 
 /// Waits for a permit for a call that waits for a worker's check.

@@ -13,13 +13,16 @@ fn count(store: &Store) -> i64 {
     store.read(|c| Ok(c.query_row("SELECT count(*) FROM number", [], |row| row.get(0))?)).unwrap()
 }
 
-/// `.cargo/config.toml` sets this option and `-DHAVE_FDATASYNC`, which SQLite does not report.
+/// `.cargo/config.toml` sets these options and `-DHAVE_FDATASYNC`, which SQLite does not report.
 #[test]
 fn sqlite_is_compiled_with_our_flags() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path(), SCHEMA, None).unwrap();
-    let used = "SELECT sqlite_compileoption_used('DEFAULT_MEMSTATUS=0')";
-    assert!(store.read(|c| Ok(c.query_row(used, [], |row| row.get::<_, bool>(0))?)).unwrap());
+    for (option, expected) in [("DEFAULT_MEMSTATUS=0", true), ("ENABLE_FTS5", false), ("ENABLE_RTREE", false)] {
+        let used = "SELECT sqlite_compileoption_used(?)";
+        let used: bool = store.read(|c| Ok(c.query_row(used, [option], |row| row.get(0))?)).unwrap();
+        assert_eq!(used, expected, "{option}");
+    }
 }
 
 /// Tokio lets its channels be ready 128 times in a task that does not yield.

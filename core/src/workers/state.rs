@@ -73,12 +73,9 @@ impl Shared {
 
     fn start(&self, work: Work) -> JoinHandle<Result<()>> {
         let log = self.log.clone();
-        tokio::task::spawn_blocking(move || {
-            match &log {
-                Some(log) => tracing::dispatcher::with_default(log, work),
-                None => work(),
-            }
-            Ok(())
+        tokio::task::spawn_blocking(move || match &log {
+            Some(log) => tracing::dispatcher::with_default(log, work),
+            None => work(),
         })
     }
 
