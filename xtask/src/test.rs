@@ -384,7 +384,7 @@ fn cuda() -> Outcome {
 
 fn lint() -> Outcome {
     run(&mut words("cargo", "clippy --workspace --all-targets -- -D warnings"))?;
-    let docs = "doc --no-deps -p must -p must-diffusion -p must-ffi -p must-cxx";
+    let docs = "doc --no-deps -p must -p must-diffusion -p must-media -p must-ffi -p must-cxx";
     run(words("cargo", docs).env("RUSTDOCFLAGS", "-D warnings"))
 }
 

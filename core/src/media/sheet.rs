@@ -1,6 +1,6 @@
 //! Puts several pictures side by side in one.
 
-use super::resize::resize_to;
+use super::resize_to;
 use crate::error::{Error, Result};
 use crate::media::Frames;
 

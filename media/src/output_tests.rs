@@ -1,6 +1,6 @@
 use super::*;
-use crate::error::ErrorCode;
-use crate::media::{ImageLimits, ImageSource, decode_image};
+use crate::error::ErrorKind;
+use crate::{ImageLimits, ImageSource, decode_image};
 
 /// Makes a clip of a disc that moves over a plain background.
 fn clip(width: u32, height: u32, count: usize) -> Frames {
@@ -120,10 +120,12 @@ fn the_caller_can_stop_the_encoder() {
         let mut stop = || {
             calls += 1;
             let limit = if format.is_video() { 4 } else { 1 };
-            if calls < limit { Ok(()) } else { Err(Error::new(ErrorCode::Cancelled, "stopped")) }
+            if calls < limit { Ok(()) } else { Err(Error::stopped(std::fmt::Error)) }
         };
         let error = encode(&clip(32, 32, 8), 16, format, &mut stop).unwrap_err();
-        assert_eq!(error.code(), ErrorCode::Cancelled);
+        assert!(
+            error.kind() == ErrorKind::Stopped && error.reason().is_some_and(|reason| reason.is::<std::fmt::Error>())
+        );
         assert!(calls <= 4);
     }
 }
@@ -134,16 +136,16 @@ fn bad_frames_rates_and_sizes_are_errors() {
     for (width, height, bytes) in [(0, 16, 0), (16, 0, 0), (16, 16, 0), (16, 16, 767), (16, 16, 769), (16, 17, 1536)] {
         let bad = Frames { width, height, rgb: vec![0; bytes] };
         for &format in OutputFormat::ALL {
-            assert_eq!(encode(&bad, 16, format, &mut go_on()).unwrap_err().code(), ErrorCode::Internal);
+            assert_eq!(encode(&bad, 16, format, &mut go_on()).unwrap_err().kind(), ErrorKind::Internal);
         }
         assert!(preview_jpeg(&bad).is_err());
     }
     for fps in [0, 121, u32::MAX] {
         let error = encode(&frames, fps, OutputFormat::Mp4, &mut go_on()).unwrap_err();
-        assert_eq!(error.code(), ErrorCode::ValidationError);
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
     }
     let long = Frames { width: 20_000, height: 1, rgb: vec![0; 60_000] };
     assert!(encode(&long, 16, OutputFormat::Png, &mut go_on()).is_err());
     let small = Frames { width: 8, height: 8, rgb: vec![0; 192] };
-    assert_eq!(encode(&small, 16, OutputFormat::Webm, &mut go_on()).unwrap_err().code(), ErrorCode::ValidationError);
+    assert_eq!(encode(&small, 16, OutputFormat::Webm, &mut go_on()).unwrap_err().kind(), ErrorKind::InvalidInput);
 }

@@ -12,7 +12,7 @@ use crate::error::Result;
 /// Decodes a picture, or the only frame of an animated one.
 ///
 /// # Errors
-/// `validation_error` for a damaged file, one over the limits, and one with several frames.
+/// `InvalidInput` for a damaged file, one over the limits, and one with several frames.
 pub(super) fn decode(bytes: &[u8], limits: &ImageLimits) -> Result<Decoded> {
     let damage = |_| damaged(ImageFormat::Webp);
     let mut decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(damage)?;

@@ -5,10 +5,10 @@
 
 use crate::error::{Error, Result};
 #[cfg(feature = "mp4")]
-use crate::media::mp4;
-use crate::media::still;
+use crate::mp4;
+use crate::still;
 #[cfg(feature = "webm")]
-use crate::media::webm;
+use crate::webm;
 use must_diffusion::Frames;
 
 /// The longest side of a preview.
@@ -21,8 +21,7 @@ const MAX_SIDE: u32 = 16384;
 /// A file format that frames can be written in.
 ///
 /// ```
-/// use must::media::OutputFormat;
-///
+/// # use must_media::OutputFormat;
 /// let format = OutputFormat::from_name("jpg").expect("it is one");
 /// assert_eq!((format.name(), format.mime(), format.is_video()), ("jpeg", "image/jpeg", false));
 /// ```
@@ -106,17 +105,8 @@ impl OutputFormat {
 /// `check` is called before every frame; its error ends the encoding and is returned unchanged. MP4 makes an odd width or
 /// height one pixel larger by repeating the edge; all other formats keep it.
 ///
-/// ```
-/// use must::media::{Frames, OutputFormat, decode, encode};
-///
-/// let frames = Frames { width: 2, height: 1, rgb: vec![255, 0, 0, 0, 0, 255] };
-/// let png = encode(&frames, 1, OutputFormat::Png, &mut || Ok(()))?;
-/// assert_eq!(decode(&png)?, frames);
-/// # Ok::<(), must::Error>(())
-/// ```
-///
 /// # Errors
-/// The error of `check`; `validation_error` for a rate or a size that the format does not support; `internal` when the bytes do
+/// The error of `check`; `InvalidInput` for a rate or a size that the format does not support; `Internal` when the bytes do
 /// not match the size, or an encoder fails.
 pub fn encode(
     frames: &Frames,
@@ -126,10 +116,10 @@ pub fn encode(
 ) -> Result<Vec<u8>> {
     check_frames(frames)?;
     if frames.width.max(frames.height) > MAX_SIDE {
-        return Err(Error::validation(format!("a side may have at most {MAX_SIDE} pixels")));
+        return Err(Error::invalid_input(format!("a side may have at most {MAX_SIDE} pixels")));
     }
     if format.is_video() && !(1..=MAX_FPS).contains(&fps) {
-        return Err(Error::validation(format!("a clip has 1 to {MAX_FPS} frames a second, not {fps}")));
+        return Err(Error::invalid_input(format!("a clip has 1 to {MAX_FPS} frames a second, not {fps}")));
     }
     check()?;
     match format {
@@ -141,7 +131,7 @@ pub fn encode(
         #[cfg(feature = "webm")]
         OutputFormat::Webm => webm::encode(frames, fps, check),
         #[cfg(not(all(feature = "mp4", feature = "webm")))]
-        other => Err(Error::validation(format!("this library was built without its feature {}", other.name()))
+        other => Err(Error::invalid_input(format!("this library was built without its feature {}", other.name()))
             .with_action("Choose another output_format, or build the library with the feature.")),
     }
 }
@@ -149,7 +139,7 @@ pub fn encode(
 /// Makes a small JPEG of the first frame: at most 512 x 512, with the same aspect; smaller pictures keep their size.
 ///
 /// # Errors
-/// `internal` when the bytes do not match the size.
+/// `Internal` when the bytes do not match the size.
 pub fn preview_jpeg(frames: &Frames) -> Result<Vec<u8>> {
     check_frames(frames)?;
     still::jpeg(&still::fit(frames, PREVIEW_SIDE)?, still::PREVIEW_QUALITY)

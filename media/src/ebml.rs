@@ -3,7 +3,7 @@
 //! Written here because the common muxer makes random track ids and reseeds the host's `rand`, and a file must depend only on
 //! its frames. Invariants: every element has a known size, the cue index comes before the data, ids are fixed.
 
-use crate::media::yuv;
+use crate::yuv;
 
 const EBML: u32 = 0x1A45_DFA3;
 const SEGMENT: u32 = 0x1853_8067;

@@ -4,7 +4,7 @@ use image::imageops::FilterType;
 use image::{DynamicImage, RgbImage};
 
 use crate::error::{Error, Result};
-use crate::media::output::check_frames;
+use crate::output::check_frames;
 use must_diffusion::Frames;
 
 /// Scales every frame so that it covers `width` x `height`, and cuts off what is outside the centre.
@@ -13,7 +13,7 @@ use must_diffusion::Frames;
 /// the requested aspect is cut off before scaling, so a very long, thin picture needs no more memory than its own size.
 ///
 /// # Errors
-/// `internal` for a size of zero or when the bytes do not match the size of the frames.
+/// `Internal` for a size of zero or when the bytes do not match the size of the frames.
 pub fn resize_to(frames: &Frames, width: u32, height: u32) -> Result<Frames> {
     check_frames(frames)?;
     if width == 0 || height == 0 {

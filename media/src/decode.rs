@@ -1,7 +1,7 @@
 //! Decodes a finished file to pixels, for hosts that want frames instead of bytes.
 
 use crate::error::{Error, Result};
-use crate::media::{Frames, ImageLimits, ImageSource, decode_image, sniff};
+use crate::{Frames, ImageLimits, ImageSource, decode_image, sniff};
 
 /// Returns the frames of a result: one of a PNG, JPEG or WebP picture, or all of an MP4 clip that this library wrote.
 ///
@@ -9,8 +9,8 @@ use crate::media::{Frames, ImageLimits, ImageSource, decode_image, sniff};
 /// width or height are one pixel larger, as in its file. Frames need three bytes of memory a pixel.
 ///
 /// # Errors
-/// `validation_error` for a WebM clip, because this library cannot decode AV1, for an MP4 clip if the library was built without the
-/// feature `mp4`, and for bytes that are damaged or not a result; `payload_too_large` when there is not enough memory for the frames of
+/// `InvalidInput` for a WebM clip, because this library cannot decode AV1, for an MP4 clip if the library was built without the
+/// feature `mp4`, and for bytes that are damaged or not a result; `TooLarge` when there is not enough memory for the frames of
 /// a clip.
 pub fn decode(bytes: &[u8]) -> Result<Frames> {
     if sniff(bytes).is_some() {
@@ -19,11 +19,11 @@ pub fn decode(bytes: &[u8]) -> Result<Frames> {
         return decode_image(ImageSource::Bytes(bytes), &limits);
     }
     if bytes.starts_with(&[0x1A, 0x45, 0xDF, 0xA3]) {
-        return Err(Error::validation("the frames of a WebM clip cannot be read: this library does not decode AV1")
+        return Err(Error::invalid_input("the frames of a WebM clip cannot be read: this library does not decode AV1")
             .with_action("Generate the clip with output_format mp4, or save it and decode it with another program."));
     }
     if bytes.get(4..8) != Some(b"ftyp") {
-        return Err(Error::validation("these bytes are neither a picture nor a clip")
+        return Err(Error::invalid_input("these bytes are neither a picture nor a clip")
             .with_action("Pass the unchanged bytes of a result."));
     }
     clip(bytes)
@@ -31,21 +31,21 @@ pub fn decode(bytes: &[u8]) -> Result<Frames> {
 
 #[cfg(feature = "mp4")]
 fn clip(bytes: &[u8]) -> Result<Frames> {
-    use crate::media::mp4_read;
+    use crate::mp4_read;
     use std::panic::{AssertUnwindSafe, catch_unwind};
     catch_unwind(AssertUnwindSafe(|| mp4_read::decode(bytes))).unwrap_or_else(|_| Err(mp4_read::damaged()))
 }
 
 #[cfg(not(feature = "mp4"))]
 fn clip(_: &[u8]) -> Result<Frames> {
-    Err(Error::validation("this library was built without its feature mp4, which reads clips"))
+    Err(Error::invalid_input("this library was built without its feature mp4, which reads clips"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ErrorCode;
-    use crate::media::{OutputFormat, encode};
+    use crate::error::ErrorKind;
+    use crate::{OutputFormat, encode};
 
     /// Makes a clip of a red square that moves right over grey, with its corner on even pixels.
     fn clip(width: u32, height: u32, count: u32) -> Frames {
@@ -121,10 +121,10 @@ mod tests {
     #[test]
     fn files_that_cannot_be_decoded_are_refused() {
         let webm = decode(&made(&clip(32, 32, 2), OutputFormat::Webm)).unwrap_err();
-        assert_eq!(webm.code(), ErrorCode::ValidationError);
-        assert!(webm.detail().contains("WebM") && webm.user_action().contains("mp4"), "{webm:?}");
+        assert_eq!(webm.kind(), ErrorKind::InvalidInput);
+        assert!(webm.detail().contains("WebM") && webm.user_action().unwrap().contains("mp4"), "{webm:?}");
         for nothing in [&b""[..], b"text", &[0; 64]] {
-            assert_eq!(decode(nothing).unwrap_err().code(), ErrorCode::ValidationError);
+            assert_eq!(decode(nothing).unwrap_err().kind(), ErrorKind::InvalidInput);
         }
     }
 

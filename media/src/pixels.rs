@@ -3,33 +3,27 @@
 use image::RgbaImage;
 
 use crate::error::{Error, Result};
-use crate::media::input::{check_size, on_white};
-use crate::media::{Frames, ImageLimits, still};
+use crate::input::{check_size, on_white};
+use crate::{Frames, ImageLimits, still};
 
 /// Encodes raw pixels as a PNG, for use as a picture of a request.
 ///
 /// `pixels` are bytes from 0 to 255, row by row without gaps, with `channels` bytes a pixel: 1 for grey, 3 for RGB, 4 for RGB with
 /// straight (not premultiplied) alpha. Transparency is composited on white.
 ///
-/// ```
-/// let red = must::media::png_of_pixels(2, 1, 3, &[255, 0, 0, 255, 0, 0])?;
-/// let request = must::GenerateRequest::new("tiny-image", "a red circle").mode("img2img").image("reference_image", red);
-/// # Ok::<(), must::Error>(())
-/// ```
-///
 /// # Errors
-/// `validation_error` for another number of channels, for bytes that do not match the size, and for a picture that is larger than
+/// `InvalidInput` for another number of channels, for bytes that do not match the size, and for a picture that is larger than
 /// [`ImageLimits`] allow.
 pub fn png_of_pixels(width: u32, height: u32, channels: u32, pixels: &[u8]) -> Result<Vec<u8>> {
     if !matches!(channels, 1 | 3 | 4) {
-        return Err(Error::validation(format!("a pixel has 1, 3 or 4 channels, not {channels}"))
+        return Err(Error::invalid_input(format!("a pixel has 1, 3 or 4 channels, not {channels}"))
             .with_action("Send grey, RGB, or RGB with alpha."));
     }
     check_size(width, height, 0, &ImageLimits::default())?;
     // Within the limits, so this fits into 64 bits.
     let wanted = u64::from(width) * u64::from(height) * u64::from(channels);
     if pixels.len() as u64 != wanted {
-        return Err(Error::validation(format!(
+        return Err(Error::invalid_input(format!(
             "{width}x{height} pixels of {channels} channels are {wanted} bytes, not {}",
             pixels.len()
         ))
@@ -48,8 +42,8 @@ pub fn png_of_pixels(width: u32, height: u32, channels: u32, pixels: &[u8]) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ErrorCode;
-    use crate::media::{ImageSource, decode_image};
+    use crate::error::ErrorKind;
+    use crate::{ImageSource, decode_image};
 
     fn back(width: u32, height: u32, channels: u32, pixels: &[u8]) -> Frames {
         let png = png_of_pixels(width, height, channels, pixels).unwrap();
@@ -78,7 +72,7 @@ mod tests {
             (8000, 8000, 3, 4),
         ] {
             let error = png_of_pixels(width, height, channels, &vec![0; bytes]).unwrap_err();
-            assert_eq!(error.code(), ErrorCode::ValidationError, "{width}x{height}x{channels}");
+            assert_eq!(error.kind(), ErrorKind::InvalidInput, "{width}x{height}x{channels}");
         }
     }
 }

@@ -8,9 +8,9 @@ use openh264::formats::YUVSource;
 use shiguredo_mp4::boxes::{Avc1Box, MoovBox, SampleEntry, StszBox, TrakBox};
 use shiguredo_mp4::{BoxHeader, Decode, Either};
 
-use crate::error::{Error, ErrorCode, Result};
-use crate::media::Frames;
-use crate::media::yuv::{self, Plane};
+use crate::Frames;
+use crate::error::{Error, Result};
+use crate::yuv::{self, Plane};
 
 /// The start code in front of a NAL unit.
 const START: [u8; 4] = [0, 0, 0, 1];
@@ -18,7 +18,7 @@ const START: [u8; 4] = [0, 0, 0, 1];
 /// Returns the frames of a clip.
 ///
 /// # Errors
-/// `validation_error` for a file that is damaged or of another kind; `payload_too_large` when there is not enough memory.
+/// `InvalidInput` for a file that is damaged or of another kind; `TooLarge` when there is not enough memory.
 pub(super) fn decode(file: &[u8]) -> Result<Frames> {
     let moov = moov(file).ok_or_else(damaged)?;
     let track = moov.trak_boxes.first().ok_or_else(damaged)?;
@@ -61,11 +61,8 @@ fn reserve(rgb: &mut Vec<u8>, width: usize, height: usize, count: usize) -> Resu
     let bytes = width.checked_mul(height).and_then(|pixels| pixels.checked_mul(3)?.checked_mul(count));
     match bytes.map(|bytes| rgb.try_reserve_exact(bytes)) {
         Some(Ok(())) => Ok(()),
-        _ => Err(Error::new(
-            ErrorCode::PayloadTooLarge,
-            format!("there is not enough memory for {count} frames of {width}x{height} pixels"),
-        )
-        .with_action("Save the clip and decode it piece by piece with another program.")),
+        _ => Err(Error::too_large(format!("there is not enough memory for {count} frames of {width}x{height} pixels"))
+            .with_action("Save the clip and decode it piece by piece with another program.")),
     }
 }
 
@@ -118,6 +115,6 @@ fn with_starts(sample: &[u8], packet: &mut Vec<u8>) -> Option<()> {
 
 /// Returns the error for a clip that cannot be read.
 pub(super) fn damaged() -> Error {
-    Error::validation("the MP4 clip is damaged, or was not written by MUST")
+    Error::invalid_input("the MP4 clip is damaged, or was not written by MUST")
         .with_action("Pass the unchanged bytes of a result.")
 }

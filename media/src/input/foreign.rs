@@ -113,7 +113,7 @@ const TYPES: &[(&str, Foreign)] = &[
 pub(super) fn of_bytes(bytes: &[u8]) -> Error {
     match of_boxes(bytes).or_else(|| of_beginning(bytes)) {
         Some(foreign) => foreign.refusal(),
-        None => Error::validation("the image is not a PNG, JPEG or WebP file").with_action(super::ACCEPTED),
+        None => Error::invalid_input("the image is not a PNG, JPEG or WebP file").with_action(super::ACCEPTED),
     }
 }
 
@@ -140,6 +140,7 @@ fn of_boxes(bytes: &[u8]) -> Option<Foreign> {
 
 impl Foreign {
     fn refusal(self) -> Error {
-        Error::validation(format!("the image is {}, not a PNG, JPEG or WebP file", self.name)).with_action(self.action)
+        Error::invalid_input(format!("the image is {}, not a PNG, JPEG or WebP file", self.name))
+            .with_action(self.action)
     }
 }
