@@ -374,6 +374,29 @@ mod tests {
     }
 
     #[test]
+    fn errors_of_pictures_have_the_codes_of_this_crate() {
+        use crate::media::{ImageLimits, ImageSource, OutputFormat, decode_image, encode, resize_to};
+        let picture = must_media::Frames { width: 1, height: 1, rgb: vec![0; 3] };
+        let wrong = must_media::Frames { width: 2, ..picture.clone() };
+        let small = ImageLimits { max_bytes: 3, ..ImageLimits::default() };
+        let read = |bytes| decode_image(ImageSource::Bytes(bytes), &small).map(drop);
+        let with_advice = read(b"GIF").unwrap_err();
+        assert!(with_advice.code() == ErrorCode::ValidationError && with_advice.user_action().contains("PNG"));
+        let without_advice = resize_to(&picture, 0, 1).unwrap_err();
+        assert_eq!(without_advice.code(), ErrorCode::Internal);
+        assert_eq!(without_advice.user_action(), ErrorCode::Internal.default_user_action());
+        assert_eq!(read(b"more").unwrap_err().code(), ErrorCode::PayloadTooLarge);
+        assert_eq!(encode(&wrong, 1, OutputFormat::Png, &mut || Ok(())).unwrap_err().code(), ErrorCode::Internal);
+
+        let mut stop = || Err(Error::new(ErrorCode::Cancelled, "enough").with_action("Ask again."));
+        let stopped = encode(&picture, 1, OutputFormat::Png, &mut stop).unwrap_err();
+        assert_eq!(
+            (stopped.code(), stopped.detail(), stopped.user_action()),
+            (ErrorCode::Cancelled, "enough", "Ask again.")
+        );
+    }
+
+    #[test]
     fn display_is_one_line() {
         let error = Error::validation("first\nsecond").with_action("do\r\nthis");
         assert_eq!(error.to_string(), "validation_error: first second");

@@ -3,10 +3,7 @@
 use crate::error::{Error, Result};
 use crate::{Frames, ImageLimits, ImageSource, decode_image, sniff};
 
-/// Returns the frames of a result: one of a PNG, JPEG or WebP picture, or all of an MP4 clip that this library wrote.
-///
-/// A clip's frames are decoded from its H.264, so they differ a little from the generated ones. The frames of a clip with an odd
-/// width or height are one pixel larger, as in its file. Frames need three bytes of memory a pixel.
+/// Returns the frames of a result; `must::media::decode` says of which.
 ///
 /// # Errors
 /// `InvalidInput` for a WebM clip, because this library cannot decode AV1, for an MP4 clip if the library was built without the

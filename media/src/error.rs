@@ -10,9 +10,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The file cannot be read as a picture or clip, or the frames cannot be written in the format.
+    /// The file cannot be read as a picture or clip, the picture has too many pixels, or the frames cannot be written in the format.
     InvalidInput,
-    /// The file, or what it decodes to, is too large.
+    /// The file has too many bytes, or there is not enough memory for the frames of a clip.
     TooLarge,
     /// The check of the caller ended the encoding.
     Stopped,

@@ -1,9 +1,9 @@
 //! Pictures and clips for the crate `must`: decodes what callers send, and encodes what pipelines make.
 //!
 //! This is an internal part of `must`, in a separate crate so that the two compile independently. Programs should use `must`: the
-//! public items here exist for `must` only, and change without notice.
+//! public items here exist for `must` only, and change without notice, but for the types that `must::media` exports.
 //!
-//! Everything here is a plain function from bytes or [`Frames`] to bytes. There is no state, so any thread may
+//! Everything here is a plain function between bytes and [`Frames`]. There is no state, so any thread may
 //! call any function. Two things always hold:
 //!
 //! - Input is not trusted until it is decoded: size, type and dimensions are checked before any pixel is read, and a panic of a

@@ -100,10 +100,7 @@ impl OutputFormat {
     }
 }
 
-/// Encodes frames as one file. A picture format uses the first frame and ignores `fps`.
-///
-/// `check` is called before every frame; its error ends the encoding and is returned unchanged. MP4 makes an odd width or
-/// height one pixel larger by repeating the edge; all other formats keep it.
+/// Encodes frames as one file; `must::media::encode` says how.
 ///
 /// # Errors
 /// The error of `check`; `InvalidInput` for a rate or a size that the format does not support; `Internal` when the bytes do
@@ -136,7 +133,7 @@ pub fn encode(
     }
 }
 
-/// Makes a small JPEG of the first frame: at most 512 x 512, with the same aspect; smaller pictures keep their size.
+/// Makes a small JPEG of the first frame.
 ///
 /// # Errors
 /// `Internal` when the bytes do not match the size.

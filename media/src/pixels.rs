@@ -6,10 +6,7 @@ use crate::error::{Error, Result};
 use crate::input::{check_size, on_white};
 use crate::{Frames, ImageLimits, still};
 
-/// Encodes raw pixels as a PNG, for use as a picture of a request.
-///
-/// `pixels` are bytes from 0 to 255, row by row without gaps, with `channels` bytes a pixel: 1 for grey, 3 for RGB, 4 for RGB with
-/// straight (not premultiplied) alpha. Transparency is composited on white.
+/// Encodes raw pixels as a PNG; `must::media::png_of_pixels` says how they lie.
 ///
 /// # Errors
 /// `InvalidInput` for another number of channels, for bytes that do not match the size, and for a picture that is larger than

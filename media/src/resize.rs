@@ -9,8 +9,7 @@ use must_diffusion::Frames;
 
 /// Scales every frame so that it covers `width` x `height`, and cuts off what is outside the centre.
 ///
-/// Uses a Lanczos filter with three lobes on one thread, so the same frames give the same result everywhere. The part outside
-/// the requested aspect is cut off before scaling, so a very long, thin picture needs no more memory than its own size.
+/// It cuts before it scales, so a very long, thin picture needs no more memory than its own size.
 ///
 /// # Errors
 /// `Internal` for a size of zero or when the bytes do not match the size of the frames.

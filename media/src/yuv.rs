@@ -73,6 +73,7 @@ pub(super) fn each(frames: &Frames) -> impl Iterator<Item = &[u8]> {
 }
 
 /// One plane of a decoded frame.
+#[cfg(feature = "mp4")]
 #[derive(Clone, Copy)]
 pub(super) struct Plane<'a> {
     /// The samples, row by row.
@@ -81,6 +82,7 @@ pub(super) struct Plane<'a> {
     pub(super) stride: usize,
 }
 
+#[cfg(feature = "mp4")]
 impl<'a> Plane<'a> {
     fn row(&self, index: usize, samples: usize) -> Option<&'a [u8]> {
         self.bytes.get(index.checked_mul(self.stride)?..)?.get(..samples)
@@ -89,6 +91,7 @@ impl<'a> Plane<'a> {
 
 /// Appends a frame in planes (Y, U, V) as RGB. Each chroma sample is used for its two by two pixels. Returns `None` if a plane is
 /// too small.
+#[cfg(feature = "mp4")]
 pub(super) fn append_rgb([luma, u, v]: [Plane<'_>; 3], width: usize, height: usize, rgb: &mut Vec<u8>) -> Option<()> {
     for row in 0..height {
         let luma = luma.row(row, width)?;
@@ -102,6 +105,7 @@ pub(super) fn append_rgb([luma, u, v]: [Plane<'_>; 3], width: usize, height: usi
     Some(())
 }
 
+#[cfg(feature = "mp4")]
 fn rgb_of(y: u8, u: u8, v: u8) -> [u8; 3] {
     let (y, u, v) = (76_309 * (i32::from(y) - 16), i32::from(u) - 128, i32::from(v) - 128);
     // The inverse of `fill`, in 1/65536; clamped, so the cast keeps the value.
@@ -149,6 +153,7 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "mp4")]
     #[test]
     fn planes_are_converted_back_to_colours() {
         for colour in [[0, 0, 0], [255, 255, 255], [255, 0, 0], [0, 255, 0], [0, 0, 255], [12, 200, 99]] {

@@ -1,7 +1,7 @@
 //! Pictures and clips: decoding what callers send, encoding what pipelines make, and writing files to disk.
 //!
-//! The crate `must-media` does the work; here its errors get the codes of this crate. Everything is a plain function from bytes or
-//! [`Frames`] to bytes. There is no state, so any thread may call any function. Three things always hold:
+//! The crate `must-media` does the work; here its errors get the codes of this crate. Everything is a plain function between
+//! bytes and [`Frames`]. There is no state, so any thread may call any function. Three things always hold:
 //!
 //! - Input is not trusted until it is decoded: size, type and dimensions are checked before any pixel is read, and a panic of a
 //!   decoder becomes an error.

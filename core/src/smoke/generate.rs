@@ -5,7 +5,6 @@ use super::{Run, StepResult};
 use crate::media::{Frames, ImageFormat, decode, sniff};
 use http::Method;
 use serde_json::{Value, json};
-
 use std::time::{Duration, Instant};
 
 /// How often the status of a task is checked.
@@ -204,7 +203,8 @@ async fn result(run: &Run, id: &str, types: &[&str]) -> StepResult<()> {
 async fn preview(run: &Run, id: &str) -> StepResult<()> {
     let answer = run.client.get(&format!("/preview/{id}")).await?.expect(200)?;
     let frame = (sniff(&answer.body) == Some(ImageFormat::Jpeg)).then(|| decode(&answer.body).ok()).flatten();
-    let Frames { width, height, .. } = frame.ok_or_else(|| format!("{}, but not a JPEG", answer.content_type))?;
+    let Frames { width, height, .. } =
+        frame.ok_or_else(|| format!("{}, but not a JPEG that can be read", answer.content_type))?;
     let got = format!("{}, {width} by {height}", answer.content_type);
     let fits = answer.content_type == "image/jpeg" && width.max(height) <= LARGEST_PREVIEW_SIDE;
     if fits { Ok((got, ())) } else { Err(got) }

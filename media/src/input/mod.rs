@@ -111,11 +111,7 @@ pub fn sniff(bytes: &[u8]) -> Option<ImageFormat> {
     }
 }
 
-/// Decodes one still picture into one RGB frame of its own size.
-///
-/// Colours are converted to sRGB with the picture's profile or the colour data in its chunks. The EXIF orientation is
-/// applied. Transparency is composited on white, the usual background of a page or a viewer. If more follows the picture in a JPEG
-/// (the clip of a motion photo, a depth map), only the picture is used; pictures with several frames are refused.
+/// Decodes one still picture into one RGB frame of its own size; `must::media::decode_image` says how.
 ///
 /// # Errors
 /// `TooLarge` over `limits.max_bytes`; `InvalidInput` for everything else. For a known format that is not accepted, the
