@@ -284,50 +284,25 @@ fn one_line(mut text: String) -> String {
 impl From<must_diffusion::Error> for Error {
     fn from(error: must_diffusion::Error) -> Self {
         use must_diffusion::ErrorKind;
-        // The task's control stopped the generation with an error of this crate. Return that error.
-        if let Some(reason) = of_this_crate(error.reason()) {
-            return reason;
+        // A control or a check stopped the work with an error of this crate. Return that error.
+        if let Some(reason) = error.reason().and_then(|reason| reason.downcast_ref::<Self>()) {
+            return reason.clone();
         }
         let code = match error.kind() {
             ErrorKind::ModelUnavailable => ErrorCode::ModelUnavailable,
             ErrorKind::InvalidRequest => ErrorCode::ValidationError,
+            ErrorKind::TooLarge => ErrorCode::PayloadTooLarge,
             ErrorKind::OutOfMemory => ErrorCode::GpuMemoryExceeded,
             ErrorKind::Stopped => ErrorCode::Cancelled,
             ErrorKind::Io => ErrorCode::DependencyUnavailable,
             _ => ErrorCode::Internal,
         };
-        advised(code, error.detail(), error.user_action()).with_source(error)
-    }
-}
-
-impl From<must_media::Error> for Error {
-    fn from(error: must_media::Error) -> Self {
-        use must_media::ErrorKind;
-        // The check of an encoding stopped it with an error of this crate. Return that error.
-        if let Some(reason) = of_this_crate(error.reason()) {
-            return reason;
-        }
-        let code = match error.kind() {
-            ErrorKind::InvalidInput => ErrorCode::ValidationError,
-            ErrorKind::TooLarge => ErrorCode::PayloadTooLarge,
-            ErrorKind::Stopped => ErrorCode::Cancelled,
-            _ => ErrorCode::Internal,
+        let found = Self::new(code, error.detail());
+        let found = match error.user_action() {
+            Some(action) => found.with_action(action),
+            None => found,
         };
-        advised(code, error.detail(), error.user_action()).with_source(error)
-    }
-}
-
-/// Returns the reason that a lower crate was given, if it is an error of this crate.
-fn of_this_crate(reason: Option<&(dyn std::error::Error + Send + Sync + 'static)>) -> Option<Error> {
-    reason?.downcast_ref::<Error>().cloned()
-}
-
-/// Creates an error with the advice of a lower crate, or with that of the code.
-fn advised(code: ErrorCode, detail: &str, user_action: Option<&str>) -> Error {
-    let error = Error::new(code, detail);
-    match user_action {
-        Some(action) => error.with_action(action),
-        None => error,
+        found.with_source(error)
     }
 }
 
@@ -364,13 +339,11 @@ mod tests {
     #[test]
     fn the_error_that_stops_a_generation_is_returned_unchanged() {
         let mine = Error::new(ErrorCode::TaskTimeout, "too long").with_action("Ask for less.");
-        for back in [must_diffusion::Error::stopped(mine.clone()).into(), must_media::Error::stopped(mine).into()] {
-            let back: Error = back;
-            assert_eq!(
-                (back.code(), back.detail(), back.user_action()),
-                (ErrorCode::TaskTimeout, "too long", "Ask for less.")
-            );
-        }
+        let back = Error::from(must_diffusion::Error::stopped(mine));
+        assert_eq!(
+            (back.code(), back.detail(), back.user_action()),
+            (ErrorCode::TaskTimeout, "too long", "Ask for less.")
+        );
     }
 
     #[test]

@@ -24,7 +24,6 @@ const ALLOWED: &[(&str, &str)] = &[
     ),
     ("must_diffusion::Error", "converted into an error of this crate by `From`; the crate belongs to this project"),
     ("must_diffusion::Frames", "likewise"),
-    ("must_media::Error", "likewise"),
     ("must_media::Frames", "pixels of results; `media` exports this type and the three below"),
     ("must_media::ImageLimits", "likewise"),
     ("must_media::ImageSource", "likewise"),

@@ -1,4 +1,4 @@
-//! The error type of this crate.
+//! The error type of this crate and of `must-media`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,15 +12,17 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum ErrorKind {
     /// The files are missing, damaged, or of a kind that cannot be run.
     ModelUnavailable,
-    /// The model cannot make what was asked for, or a setting of the catalog is not known.
+    /// The model cannot make what was asked for, a setting of the catalog is not known, or a file or a picture cannot be used.
     InvalidRequest,
+    /// A file has too many bytes, or there is not enough memory for the frames of a clip. Only `must-media` reports it.
+    TooLarge,
     /// There is not enough memory.
     OutOfMemory,
-    /// The caller's [`Control`](crate::Control) ended the generation.
+    /// The caller's [`Control`](crate::Control) ended the generation, or its check ended the encoding.
     Stopped,
     /// A file could not be read, or there is no usable GPU.
     Io,
-    /// A bug in this crate.
+    /// A bug.
     Internal,
 }
 
@@ -56,16 +58,18 @@ impl Error {
         self
     }
 
-    /// Creates the error with which a [`Control`](crate::Control) ends a generation. [`Error::reason`] returns `reason` unchanged.
+    /// Creates the error with which a [`Control`](crate::Control) ends a generation, or a check an encoding. [`Error::reason`] returns `reason` unchanged.
     pub fn stopped(reason: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self { reason: Some(Arc::new(reason)), ..Self::new(ErrorKind::Stopped, "the caller ended the generation") }
     }
 
-    pub(crate) fn invalid_request(detail: impl Into<String>) -> Self {
+    /// Creates an error of the kind `InvalidRequest`.
+    pub fn invalid_request(detail: impl Into<String>) -> Self {
         Self::new(ErrorKind::InvalidRequest, detail)
     }
 
-    pub(crate) fn internal(detail: impl Into<String>) -> Self {
+    /// Creates an error of the kind `Internal`.
+    pub fn internal(detail: impl Into<String>) -> Self {
         Self::new(ErrorKind::Internal, detail)
     }
 

@@ -1,12 +1,12 @@
 //! Decodes a finished file to pixels, for hosts that want frames instead of bytes.
 
-use crate::error::{Error, Result};
+use crate::{Error, Result};
 use crate::{Frames, ImageLimits, ImageSource, decode_image, sniff};
 
 /// Returns the frames of a result; `must::media::decode` says of which.
 ///
 /// # Errors
-/// `InvalidInput` for a WebM clip, because this library cannot decode AV1, for an MP4 clip if the library was built without the
+/// `InvalidRequest` for a WebM clip, because this library cannot decode AV1, for an MP4 clip if the library was built without the
 /// feature `mp4`, and for bytes that are damaged or not a result; `TooLarge` when there is not enough memory for the frames of
 /// a clip.
 pub fn decode(bytes: &[u8]) -> Result<Frames> {
@@ -16,11 +16,13 @@ pub fn decode(bytes: &[u8]) -> Result<Frames> {
         return decode_image(ImageSource::Bytes(bytes), &limits);
     }
     if bytes.starts_with(&[0x1A, 0x45, 0xDF, 0xA3]) {
-        return Err(Error::invalid_input("the frames of a WebM clip cannot be read: this library does not decode AV1")
-            .with_action("Generate the clip with output_format mp4, or save it and decode it with another program."));
+        return Err(Error::invalid_request(
+            "the frames of a WebM clip cannot be read: this library does not decode AV1",
+        )
+        .with_action("Generate the clip with output_format mp4, or save it and decode it with another program."));
     }
     if bytes.get(4..8) != Some(b"ftyp") {
-        return Err(Error::invalid_input("these bytes are neither a picture nor a clip")
+        return Err(Error::invalid_request("these bytes are neither a picture nor a clip")
             .with_action("Pass the unchanged bytes of a result."));
     }
     clip(bytes)
@@ -35,13 +37,13 @@ fn clip(bytes: &[u8]) -> Result<Frames> {
 
 #[cfg(not(feature = "mp4"))]
 fn clip(_: &[u8]) -> Result<Frames> {
-    Err(Error::invalid_input("this library was built without its feature mp4, which reads clips"))
+    Err(Error::invalid_request("this library was built without its feature mp4, which reads clips"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ErrorKind;
+    use crate::ErrorKind;
     use crate::{OutputFormat, encode};
 
     /// Makes a clip of a red square that moves right over grey, with its corner on even pixels.
@@ -118,10 +120,10 @@ mod tests {
     #[test]
     fn files_that_cannot_be_decoded_are_refused() {
         let webm = decode(&made(&clip(32, 32, 2), OutputFormat::Webm)).unwrap_err();
-        assert_eq!(webm.kind(), ErrorKind::InvalidInput);
+        assert_eq!(webm.kind(), ErrorKind::InvalidRequest);
         assert!(webm.detail().contains("WebM") && webm.user_action().unwrap().contains("mp4"), "{webm:?}");
         for nothing in [&b""[..], b"text", &[0; 64]] {
-            assert_eq!(decode(nothing).unwrap_err().kind(), ErrorKind::InvalidInput);
+            assert_eq!(decode(nothing).unwrap_err().kind(), ErrorKind::InvalidRequest);
         }
     }
 

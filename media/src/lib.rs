@@ -14,7 +14,6 @@
 mod decode;
 #[cfg(feature = "webm")]
 mod ebml;
-mod error;
 mod input;
 #[cfg(feature = "mp4")]
 mod mp4;
@@ -30,9 +29,8 @@ mod webm;
 mod yuv;
 
 pub use decode::decode;
-pub use error::{Error, ErrorKind, Result};
 pub use input::{ImageFormat, ImageLimits, ImageSource, decode_image, sniff};
-pub use must_diffusion::Frames;
+pub use must_diffusion::{Error, ErrorKind, Frames, Result};
 pub use output::{OutputFormat, encode, preview_jpeg};
 pub use pixels::png_of_pixels;
 pub use resize::resize_to;

@@ -19,8 +19,8 @@ use shiguredo_mp4::boxes::{
 };
 use shiguredo_mp4::{BoxSize, BoxType, Either, Encode, FixedPointNumber, LanguageCode, Mp4FileTime, Uint};
 
-use crate::error::{Error, Result};
 use crate::yuv::{self, Yuv};
+use crate::{Error, Result};
 use must_diffusion::Frames;
 
 /// The quantiser of every macroblock: visually clean, about what x264 calls crf 16.

@@ -9,8 +9,8 @@ use shiguredo_mp4::boxes::{Avc1Box, MoovBox, SampleEntry, StszBox, TrakBox};
 use shiguredo_mp4::{BoxHeader, Decode, Either};
 
 use crate::Frames;
-use crate::error::{Error, Result};
 use crate::yuv::{self, Plane};
+use crate::{Error, ErrorKind, Result};
 
 /// The start code in front of a NAL unit.
 const START: [u8; 4] = [0, 0, 0, 1];
@@ -18,7 +18,7 @@ const START: [u8; 4] = [0, 0, 0, 1];
 /// Returns the frames of a clip.
 ///
 /// # Errors
-/// `InvalidInput` for a file that is damaged or of another kind; `TooLarge` when there is not enough memory.
+/// `InvalidRequest` for a file that is damaged or of another kind; `TooLarge` when there is not enough memory.
 pub(super) fn decode(file: &[u8]) -> Result<Frames> {
     let moov = moov(file).ok_or_else(damaged)?;
     let track = moov.trak_boxes.first().ok_or_else(damaged)?;
@@ -61,8 +61,11 @@ fn reserve(rgb: &mut Vec<u8>, width: usize, height: usize, count: usize) -> Resu
     let bytes = width.checked_mul(height).and_then(|pixels| pixels.checked_mul(3)?.checked_mul(count));
     match bytes.map(|bytes| rgb.try_reserve_exact(bytes)) {
         Some(Ok(())) => Ok(()),
-        _ => Err(Error::too_large(format!("there is not enough memory for {count} frames of {width}x{height} pixels"))
-            .with_action("Save the clip and decode it piece by piece with another program.")),
+        _ => Err(Error::new(
+            ErrorKind::TooLarge,
+            format!("there is not enough memory for {count} frames of {width}x{height} pixels"),
+        )
+        .with_action("Save the clip and decode it piece by piece with another program.")),
     }
 }
 
@@ -115,6 +118,6 @@ fn with_starts(sample: &[u8], packet: &mut Vec<u8>) -> Option<()> {
 
 /// Returns the error for a clip that cannot be read.
 pub(super) fn damaged() -> Error {
-    Error::invalid_input("the MP4 clip is damaged, or was not written by MUST")
+    Error::invalid_request("the MP4 clip is damaged, or was not written by MUST")
         .with_action("Pass the unchanged bytes of a result.")
 }

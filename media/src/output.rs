@@ -3,12 +3,12 @@
 //! Invariants: the bytes of frames are checked against their size before an encoder gets them, and the same frames, rate and
 //! format give the same bytes.
 
-use crate::error::{Error, Result};
 #[cfg(feature = "mp4")]
 use crate::mp4;
 use crate::still;
 #[cfg(feature = "webm")]
 use crate::webm;
+use crate::{Error, Result};
 use must_diffusion::Frames;
 
 /// The longest side of a preview.
@@ -103,7 +103,7 @@ impl OutputFormat {
 /// Encodes frames as one file; `must::media::encode` says how.
 ///
 /// # Errors
-/// The error of `check`; `InvalidInput` for a rate or a size that the format does not support; `Internal` when the bytes do
+/// The error of `check`; `InvalidRequest` for a rate or a size that the format does not support; `Internal` when the bytes do
 /// not match the size, or an encoder fails.
 pub fn encode(
     frames: &Frames,
@@ -113,10 +113,10 @@ pub fn encode(
 ) -> Result<Vec<u8>> {
     check_frames(frames)?;
     if frames.width.max(frames.height) > MAX_SIDE {
-        return Err(Error::invalid_input(format!("a side may have at most {MAX_SIDE} pixels")));
+        return Err(Error::invalid_request(format!("a side may have at most {MAX_SIDE} pixels")));
     }
     if format.is_video() && !(1..=MAX_FPS).contains(&fps) {
-        return Err(Error::invalid_input(format!("a clip has 1 to {MAX_FPS} frames a second, not {fps}")));
+        return Err(Error::invalid_request(format!("a clip has 1 to {MAX_FPS} frames a second, not {fps}")));
     }
     check()?;
     match format {
@@ -128,7 +128,7 @@ pub fn encode(
         #[cfg(feature = "webm")]
         OutputFormat::Webm => webm::encode(frames, fps, check),
         #[cfg(not(all(feature = "mp4", feature = "webm")))]
-        other => Err(Error::invalid_input(format!("this library was built without its feature {}", other.name()))
+        other => Err(Error::invalid_request(format!("this library was built without its feature {}", other.name()))
             .with_action("Choose another output_format, or build the library with the feature.")),
     }
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::error::ErrorKind;
+use crate::ErrorKind;
 use crate::{ImageLimits, ImageSource, decode_image};
 
 /// Makes a clip of a disc that moves over a plain background.
@@ -142,10 +142,10 @@ fn bad_frames_rates_and_sizes_are_errors() {
     }
     for fps in [0, 121, u32::MAX] {
         let error = encode(&frames, fps, OutputFormat::Mp4, &mut go_on()).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert_eq!(error.kind(), ErrorKind::InvalidRequest);
     }
     let long = Frames { width: 20_000, height: 1, rgb: vec![0; 60_000] };
     assert!(encode(&long, 16, OutputFormat::Png, &mut go_on()).is_err());
     let small = Frames { width: 8, height: 8, rgb: vec![0; 192] };
-    assert_eq!(encode(&small, 16, OutputFormat::Webm, &mut go_on()).unwrap_err().kind(), ErrorKind::InvalidInput);
+    assert_eq!(encode(&small, 16, OutputFormat::Webm, &mut go_on()).unwrap_err().kind(), ErrorKind::InvalidRequest);
 }

@@ -2,25 +2,25 @@
 
 use image::RgbaImage;
 
-use crate::error::{Error, Result};
 use crate::input::{check_size, on_white};
+use crate::{Error, Result};
 use crate::{Frames, ImageLimits, still};
 
 /// Encodes raw pixels as a PNG; `must::media::png_of_pixels` says how they lie.
 ///
 /// # Errors
-/// `InvalidInput` for another number of channels, for bytes that do not match the size, and for a picture that is larger than
+/// `InvalidRequest` for another number of channels, for bytes that do not match the size, and for a picture that is larger than
 /// [`ImageLimits`] allow.
 pub fn png_of_pixels(width: u32, height: u32, channels: u32, pixels: &[u8]) -> Result<Vec<u8>> {
     if !matches!(channels, 1 | 3 | 4) {
-        return Err(Error::invalid_input(format!("a pixel has 1, 3 or 4 channels, not {channels}"))
+        return Err(Error::invalid_request(format!("a pixel has 1, 3 or 4 channels, not {channels}"))
             .with_action("Send grey, RGB, or RGB with alpha."));
     }
     check_size(width, height, 0, &ImageLimits::default())?;
     // Within the limits, so this fits into 64 bits.
     let wanted = u64::from(width) * u64::from(height) * u64::from(channels);
     if pixels.len() as u64 != wanted {
-        return Err(Error::invalid_input(format!(
+        return Err(Error::invalid_request(format!(
             "{width}x{height} pixels of {channels} channels are {wanted} bytes, not {}",
             pixels.len()
         ))
@@ -39,7 +39,7 @@ pub fn png_of_pixels(width: u32, height: u32, channels: u32, pixels: &[u8]) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ErrorKind;
+    use crate::ErrorKind;
     use crate::{ImageSource, decode_image};
 
     fn back(width: u32, height: u32, channels: u32, pixels: &[u8]) -> Frames {
@@ -69,7 +69,7 @@ mod tests {
             (8000, 8000, 3, 4),
         ] {
             let error = png_of_pixels(width, height, channels, &vec![0; bytes]).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::InvalidInput, "{width}x{height}x{channels}");
+            assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{width}x{height}x{channels}");
         }
     }
 }

@@ -3,8 +3,8 @@
 use image::imageops::FilterType;
 use image::{DynamicImage, RgbImage};
 
-use crate::error::{Error, Result};
 use crate::output::check_frames;
+use crate::{Error, Result};
 use must_diffusion::Frames;
 
 /// Scales every frame so that it covers `width` x `height`, and cuts off what is outside the centre.

@@ -5,7 +5,7 @@ use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::codecs::webp::WebPEncoder;
 use image::{DynamicImage, ExtendedColorType, ImageEncoder, RgbImage};
 
-use crate::error::{Error, Result};
+use crate::{Error, Result};
 use must_diffusion::Frames;
 
 /// JPEG quality of results. The encoder keeps colour at full resolution (4:4:4).

@@ -8,8 +8,8 @@ use rav1e::prelude::{
 };
 
 use crate::ebml::{self, Block, Track};
-use crate::error::{Error, Result};
 use crate::yuv::{self, Yuv};
+use crate::{Error, Result};
 use must_diffusion::Frames;
 
 /// AV1's base quantiser index, 0 to 255: visually clean.
@@ -25,7 +25,7 @@ const LEVEL_5_PIXELS: u64 = 8_912_896;
 /// Encodes the frames as a WebM file.
 pub(super) fn encode(frames: &Frames, fps: u32, check: &mut dyn FnMut() -> Result<()>) -> Result<Vec<u8>> {
     if frames.width.min(frames.height) < MIN_SIDE {
-        return Err(Error::invalid_input(format!("a WebM clip has at least {MIN_SIDE} pixels a side")));
+        return Err(Error::invalid_request(format!("a WebM clip has at least {MIN_SIDE} pixels a side")));
     }
     let (width, height) = (frames.width as usize, frames.height as usize);
     let level = if (width * height) as u64 <= LEVEL_5_PIXELS { LEVELS.0 } else { LEVELS.1 };

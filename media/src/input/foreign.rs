@@ -1,6 +1,6 @@
 //! Formats that are not accepted: recognises each by its first bytes and tells how to convert it.
 
-use crate::error::Error;
+use crate::Error;
 
 /// A format that is not accepted.
 #[derive(Debug, Clone, Copy)]
@@ -113,7 +113,7 @@ const TYPES: &[(&str, Foreign)] = &[
 pub(super) fn of_bytes(bytes: &[u8]) -> Error {
     match of_boxes(bytes).or_else(|| of_beginning(bytes)) {
         Some(foreign) => foreign.refusal(),
-        None => Error::invalid_input("the image is not a PNG, JPEG or WebP file").with_action(super::ACCEPTED),
+        None => Error::invalid_request("the image is not a PNG, JPEG or WebP file").with_action(super::ACCEPTED),
     }
 }
 
@@ -140,7 +140,7 @@ fn of_boxes(bytes: &[u8]) -> Option<Foreign> {
 
 impl Foreign {
     fn refusal(self) -> Error {
-        Error::invalid_input(format!("the image is {}, not a PNG, JPEG or WebP file", self.name))
+        Error::invalid_request(format!("the image is {}, not a PNG, JPEG or WebP file", self.name))
             .with_action(self.action)
     }
 }

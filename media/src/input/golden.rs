@@ -1,7 +1,7 @@
 //! Compares decoding with `tests/golden/pictures`, which `tools/golden/pictures.py` writes: the pixels that other libraries read.
 
 use super::{ImageLimits, ImageSource, decode_image};
-use crate::error::ErrorKind;
+use crate::ErrorKind;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ fn every_picture_of_the_table_matches_other_libraries_or_is_refused_by_name() {
                 }
             }
             ([name, "refused", words], Err(error)) => {
-                let said = error.kind() == ErrorKind::InvalidInput && error.detail().contains(words);
+                let said = error.kind() == ErrorKind::InvalidRequest && error.detail().contains(words);
                 if !said || error.user_action().is_none() {
                     failures.push(format!("{name}: {error}"));
                 }
@@ -82,7 +82,7 @@ fn damage_in_any_file_of_the_table_never_panics() {
             }
             damaged.truncate(damaged.len() - random(8).min(damaged.len() - 1));
             if let Err(error) = decode_image(ImageSource::Bytes(&damaged), &ImageLimits::default()) {
-                assert_eq!(error.kind(), ErrorKind::InvalidInput, "{}", path.display());
+                assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{}", path.display());
             }
         }
     }

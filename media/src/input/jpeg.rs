@@ -13,7 +13,7 @@ use zune_jpeg::JpegDecoder;
 
 use super::colour::Colour;
 use super::{Decoded, ImageFormat, ImageLimits, Pixels, check_size, damaged};
-use crate::error::{Error, Result};
+use crate::{Error, Result};
 
 /// The colour model of the channels, determined as libjpeg does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +57,7 @@ struct Parsed<'a> {
 /// Decodes the first picture of a file.
 ///
 /// # Errors
-/// `InvalidInput` for a damaged file, for a picture over the limits, and for a kind of JPEG that is not accepted. In the last case
+/// `InvalidRequest` for a damaged file, for a picture over the limits, and for a kind of JPEG that is not accepted. In the last case
 /// the error names the kind.
 pub(super) fn decode(bytes: &[u8], limits: &ImageLimits) -> Result<Decoded> {
     let parsed = Parsed::read(bytes)?;
@@ -264,7 +264,7 @@ const fn kind_not_read(marker: u8) -> Option<&'static str> {
 }
 
 fn not_read(what: &str) -> Error {
-    Error::invalid_input(format!("the JPEG image {what}, which is not read here")).with_action(
+    Error::invalid_request(format!("the JPEG image {what}, which is not read here")).with_action(
         "Save it as an ordinary JPEG (baseline or progressive, 8 bits a channel) or as a PNG, and send that.",
     )
 }

@@ -1,7 +1,7 @@
 //! Reference images that callers send: decodes raw bytes or a data URI to one RGB frame.
 //!
 //! Owns the limits and the order of the checks: byte count, then the declared type against the real one, then dimensions
-//! and memory, and only then pixels. Every refusal is `InvalidInput` (or `TooLarge` over the byte limit) and tells
+//! and memory, and only then pixels. Every refusal is `InvalidRequest` (or `TooLarge` over the byte limit) and tells
 //! the caller what to do; it never repeats what the caller sent.
 //!
 //! The decoded picture is what a viewer shows: in sRGB, the right way up, on white.
@@ -21,7 +21,7 @@ use image::{DynamicImage, Limits, RgbImage};
 
 use self::colour::Colour;
 
-use crate::error::{Error, Result};
+use crate::{Error, ErrorKind, Result};
 use must_diffusion::Frames;
 
 const ACCEPTED: &str = "Send one PNG, JPEG or WebP picture.";
@@ -114,7 +114,7 @@ pub fn sniff(bytes: &[u8]) -> Option<ImageFormat> {
 /// Decodes one still picture into one RGB frame of its own size; `must::media::decode_image` says how.
 ///
 /// # Errors
-/// `TooLarge` over `limits.max_bytes`; `InvalidInput` for everything else. For a known format that is not accepted, the
+/// `TooLarge` over `limits.max_bytes`; `InvalidRequest` for everything else. For a known format that is not accepted, the
 /// error names the format and a way to convert it.
 pub fn decode_image(source: ImageSource<'_>, limits: &ImageLimits) -> Result<Frames> {
     match source {
@@ -135,7 +135,7 @@ fn decode_data_uri(uri: &str, limits: &ImageLimits) -> Result<(ImageFormat, Vec<
         })
         .ok_or_else(|| {
             foreign::of_data_uri(uri).unwrap_or_else(|| {
-                Error::invalid_input("the image is not a data URI of an accepted type").with_action(
+                Error::invalid_request("the image is not a data URI of an accepted type").with_action(
                     "Send data:image/png;base64, or the same with jpeg or webp, followed by the encoded file.",
                 )
             })
@@ -144,7 +144,7 @@ fn decode_data_uri(uri: &str, limits: &ImageLimits) -> Result<(ImageFormat, Vec<
         return Err(too_large(limits));
     }
     let bytes = STANDARD.decode(text).map_err(|_| {
-        Error::invalid_input("the data of the image is not valid base64")
+        Error::invalid_request("the data of the image is not valid base64")
             .with_action("Encode the file as standard base64 with padding and without line breaks.")
     })?;
     Ok((declared, bytes))
@@ -152,15 +152,19 @@ fn decode_data_uri(uri: &str, limits: &ImageLimits) -> Result<(ImageFormat, Vec<
 
 fn decode_bytes(bytes: &[u8], declared: Option<ImageFormat>, limits: &ImageLimits) -> Result<Frames> {
     if bytes.is_empty() {
-        return Err(Error::invalid_input("the image is empty").with_action(ACCEPTED));
+        return Err(Error::invalid_request("the image is empty").with_action(ACCEPTED));
     }
     if bytes.len() > limits.max_bytes {
         return Err(too_large(limits));
     }
     let format = sniff(bytes).ok_or_else(|| foreign::of_bytes(bytes))?;
     if let Some(declared) = declared.filter(|&declared| declared != format) {
-        return Err(Error::invalid_input(format!("the image says it is {} but is {}", declared.name(), format.name()))
-            .with_action("Name the type that the file really has, or convert the file."));
+        return Err(Error::invalid_request(format!(
+            "the image says it is {} but is {}",
+            declared.name(),
+            format.name()
+        ))
+        .with_action("Name the type that the file really has, or convert the file."));
     }
     // Decoders may panic on malicious files; none of their state is used after the call.
     catch_unwind(AssertUnwindSafe(|| decode_checked(bytes, format, limits))).unwrap_or_else(|_| Err(damaged(format)))
@@ -238,7 +242,7 @@ pub(super) fn check_size(width: u32, height: u32, memory: u64, limits: &ImageLim
     } else {
         return Ok(());
     };
-    Err(Error::invalid_input(detail).with_action("Send a smaller picture."))
+    Err(Error::invalid_request(detail).with_action("Send a smaller picture."))
 }
 
 pub(super) fn on_white(picture: &image::RgbaImage) -> Vec<u8> {
@@ -252,17 +256,17 @@ pub(super) fn on_white(picture: &image::RgbaImage) -> Vec<u8> {
 }
 
 fn too_large(limits: &ImageLimits) -> Error {
-    Error::too_large(format!("the image is larger than {} bytes", limits.max_bytes))
+    Error::new(ErrorKind::TooLarge, format!("the image is larger than {} bytes", limits.max_bytes))
         .with_action("Send a smaller picture.")
 }
 
 fn animated(format: ImageFormat) -> Error {
-    Error::invalid_input(format!("the {} image is animated", format.name()))
+    Error::invalid_request(format!("the {} image is animated", format.name()))
         .with_action("Send a still picture: one frame of it, saved as PNG.")
 }
 
 fn damaged(format: ImageFormat) -> Error {
-    Error::invalid_input(format!("the {} image is damaged or cut short", format.name()))
+    Error::invalid_request(format!("the {} image is damaged or cut short", format.name()))
         .with_action("Open the picture in a viewer to check it, save it again, and send that.")
 }
 

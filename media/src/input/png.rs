@@ -7,7 +7,7 @@ use image::{DynamicImage, ImageDecoder};
 
 use super::colour::Colour;
 use super::{Decoded, ImageFormat, ImageLimits, animated, check_size, damaged, decoder_limits};
-use crate::error::{Error, Result};
+use crate::{Error, Result};
 
 /// The chunks before the pixels.
 #[derive(Default)]
@@ -26,7 +26,7 @@ struct Chunks {
 /// Decodes a picture, or the only frame of an animated one.
 ///
 /// # Errors
-/// `InvalidInput` for a damaged file, one over the limits, one with several frames, and one with HDR or the narrow range of video.
+/// `InvalidRequest` for a damaged file, one over the limits, one with several frames, and one with HDR or the narrow range of video.
 pub(super) fn decode(bytes: &[u8], limits: &ImageLimits) -> Result<Decoded> {
     // The decoder allocates rows as soon as it is opened, so the size is checked first.
     let number = |at: usize| Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
@@ -89,11 +89,11 @@ impl Chunks {
     fn colour(&self, profile: Option<&[u8]>) -> Result<Option<Colour>> {
         if let Some([primaries, transfer, 0, full_range]) = self.code_points {
             if matches!(transfer, 16 | 18) {
-                return Err(Error::invalid_input("the PNG image is HDR, which is not read here")
+                return Err(Error::invalid_request("the PNG image is HDR, which is not read here")
                     .with_action("Save it with the standard range of brightness (SDR), as sRGB, and send that."));
             }
             if full_range == 0 {
-                return Err(Error::invalid_input(
+                return Err(Error::invalid_request(
                     "the PNG image has the narrow range of video, which is not read here",
                 )
                 .with_action("Save it with the full range from 0 to 255, and send that."));

@@ -3,7 +3,7 @@ use std::io::Cursor;
 use image::{DynamicImage, ImageFormat as Format, Rgb, RgbImage, Rgba, RgbaImage};
 
 use super::*;
-use crate::error::ErrorKind;
+use crate::ErrorKind;
 
 fn sample(width: u32, height: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| Rgb([(x * 7) as u8, (y * 5) as u8, ((x + y) * 3) as u8]))
@@ -26,7 +26,7 @@ fn decode_uri(uri: &str) -> Result<Frames> {
 #[track_caller]
 fn refused(result: Result<Frames>, part: &str) {
     let error = result.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+    assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error}");
     assert!(error.detail().contains(part), "{error}");
     assert!(error.user_action().is_some());
 }
@@ -136,7 +136,7 @@ fn data_uris_are_exact() {
     let bare = text.trim_end_matches('=');
     for wrong in ["", "*", "A", "AB", "AB=", "A===", "====", "AAAA\n", "AAA-", "AA_A", "AAB="] {
         let result = decode_uri(&format!("data:image/png;base64,{wrong}"));
-        assert_eq!(result.unwrap_err().kind(), ErrorKind::InvalidInput, "{wrong:?}");
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::InvalidRequest, "{wrong:?}");
     }
     for wrong in [format!("{text}\n"), format!("{text}="), format!("{bare}===="), text.replace('A', "\u{0410}")] {
         refused(decode_uri(&format!("data:image/png;base64,{wrong}")), "base64");
@@ -206,7 +206,7 @@ fn truncated_files_are_refused() {
         let bytes = file(sample(64, 64), format);
         for keep in [9, 20, bytes.len() / 4, bytes.len() / 2, bytes.len() - 16] {
             let result = decode(&bytes[..keep.min(bytes.len())]);
-            assert_eq!(result.unwrap_err().kind(), ErrorKind::InvalidInput, "{format:?} {keep}");
+            assert_eq!(result.unwrap_err().kind(), ErrorKind::InvalidRequest, "{format:?} {keep}");
         }
     }
 }
@@ -261,7 +261,7 @@ fn damage_anywhere_never_panics() {
             damaged.truncate(damaged.len() - random(8));
             match decode(&damaged) {
                 Ok(frames) => assert_eq!(frames.count(), 1),
-                Err(error) => assert_eq!(error.kind(), ErrorKind::InvalidInput),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::InvalidRequest),
             }
         }
     }

@@ -7,12 +7,12 @@ use image::{DynamicImage, ImageDecoder};
 
 use super::colour::Colour;
 use super::{Decoded, ImageFormat, ImageLimits, animated, check_size, damaged};
-use crate::error::Result;
+use crate::Result;
 
 /// Decodes a picture, or the only frame of an animated one.
 ///
 /// # Errors
-/// `InvalidInput` for a damaged file, one over the limits, and one with several frames.
+/// `InvalidRequest` for a damaged file, one over the limits, and one with several frames.
 pub(super) fn decode(bytes: &[u8], limits: &ImageLimits) -> Result<Decoded> {
     let damage = |_| damaged(ImageFormat::Webp);
     let mut decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(damage)?;
