@@ -58,9 +58,10 @@ impl Error {
         self
     }
 
-    /// Creates the error with which a [`Control`](crate::Control) ends a generation, or a check an encoding. [`Error::reason`] returns `reason` unchanged.
+    /// Creates the error with which a [`Control`](crate::Control) ends a generation, or a check an encoding. [`Error::reason`]
+    /// returns `reason` unchanged.
     pub fn stopped(reason: impl std::error::Error + Send + Sync + 'static) -> Self {
-        Self { reason: Some(Arc::new(reason)), ..Self::new(ErrorKind::Stopped, "the caller ended the generation") }
+        Self { reason: Some(Arc::new(reason)), ..Self::new(ErrorKind::Stopped, "the caller ended the work") }
     }
 
     /// Creates an error of the kind `InvalidRequest`.
