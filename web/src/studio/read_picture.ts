@@ -26,12 +26,15 @@ export async function readPicture(file: File): Promise<Picture> {
   return { name: file.name, uri: await uriOf(file) };
 }
 
-/** The frame that a clip currently shows, as a PNG. `null` if the clip is not loaded yet. */
+/** The frame that a clip currently shows, as a PNG. `null` if the clip has no frame to draw yet. */
 export function captureFrame(video: HTMLVideoElement, name: string): Picture | null {
   if (video.videoWidth === 0) return null;
   const canvas = document.createElement("canvas");
   canvas.width = video.videoWidth;
   canvas.height = video.videoHeight;
-  canvas.getContext("2d")?.drawImage(video, 0, 0);
+  const context = canvas.getContext("2d");
+  context?.drawImage(video, 0, 0);
+  // A clip has its size before its first frame. Drawing it then leaves the canvas transparent.
+  if (!context?.getImageData(0, 0, 1, 1).data[3]) return null;
   return { name, uri: canvas.toDataURL("image/png") };
 }
