@@ -43,7 +43,7 @@ const FORBIDDEN: &[(&str, &str, &str)] = &[
 #[test]
 fn depending_on_these_crates_turns_on_no_forbidden_feature() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    for package in ["must", "must-ffi", "must-cxx", "must-diffusion", "must-media"] {
+    for package in ["must", "must-ffi", "must-cxx", "must-tensors", "must-diffusion", "must-media"] {
         let output = Command::new(env!("CARGO"))
             .args(["tree", "--offline", "--edges", "normal,build", "--prefix", "none", "--no-dedupe"])
             .args(["--format", "{p}|{f}", "--package", package])

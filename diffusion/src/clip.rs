@@ -5,9 +5,9 @@
 //! <https://github.com/huggingface/transformers/blob/main/src/transformers/models/clip/modeling_clip.py>
 
 use candle_core::{D, DType, Device, Tensor};
+use must_tensors::Result;
 use serde::Deserialize;
 
-use crate::error::Result;
 use crate::nn::{Activation, Linear, attention, layer_norm};
 use crate::weights::Scope;
 

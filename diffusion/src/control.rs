@@ -1,6 +1,7 @@
 //! How a caller follows the progress of a generation and ends it early.
 
-use crate::error::Result;
+use must_tensors::Result;
+
 use crate::request::Frames;
 
 /// The stage that a generation is in.

@@ -1,11 +1,12 @@
 //! The traits that each family of models implements.
 
+use must_tensors::Result;
+
 use super::control::Control;
 use super::place::{Budget, Needs};
 use super::request::{Frames, Request};
 use super::weights::ModelFiles;
 use crate::device::Device;
-use crate::error::Result;
 
 /// The modes, parameters and samplers that a family's code obeys, so that a catalog may offer them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! Conversion between 8-bit frames and tensors.
 
 use candle_core::{DType, Device, Tensor};
+use must_tensors::{Error, Result, append_levels};
 
-use crate::error::{Error, Result};
 use crate::request::Frames;
 
 /// Converts one frame to a tensor `[3, 1, height, width]` with values from -1 to 1.
@@ -15,7 +15,7 @@ pub(crate) fn pixels(image: &Frames, device: &Device) -> Result<Tensor> {
 /// Appends a clip `[3, frames, height, width]` with values from 0 to 1 as bytes, rounded half to even as the reference does.
 pub(crate) fn append(rgb: &mut Vec<u8>, clip: &Tensor) -> Result<()> {
     let values = clip.permute((1, 2, 3, 0))?.contiguous()?.flatten_all()?.to_vec1::<f32>()?;
-    rgb.extend(values.into_iter().map(|value| (value * 255.0).round_ties_even() as u8));
+    append_levels(rgb, &values);
     Ok(())
 }
 

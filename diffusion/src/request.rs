@@ -1,6 +1,6 @@
 //! The request that a pipeline takes and the frames that it returns.
 
-use crate::error::{Error, Result};
+use must_tensors::{Error, Result};
 
 /// Frames in 8-bit RGB, row-major, one frame after another.
 #[derive(Debug, Clone, PartialEq, Eq)]

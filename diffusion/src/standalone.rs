@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use must_tensors::{Error, ErrorKind, Result};
+
 use crate::device::Device;
 
 use super::control::{Control, Stage};
@@ -10,7 +12,6 @@ use super::family::{Checkpoint, Family, Pipeline, Sampling};
 use super::place::{Budget, Residency};
 use super::request::{Frames, Request, Start};
 use super::weights::ModelFiles;
-use crate::error::{Error, ErrorKind, Result};
 
 /// A request to a [`Standalone`] model.
 #[derive(Debug, Clone)]

@@ -374,7 +374,7 @@ fn cuda() -> Outcome {
         eprintln!("not checked: the packages with the compiler are for Linux on x86-64");
         return Ok(());
     }
-    let check = "cargo clippy --package must-diffusion --features cuda,cudnn -- -D warnings";
+    let check = "cargo clippy --package must-tensors --package must-diffusion --features cuda,cudnn -- -D warnings";
     let mut shell = command("bash");
     shell.args(["-c", &format!(". \"$0\" && exec {check}")]).arg(setup::cuda_environment());
     // Nothing runs the kernels here, so they are compiled in the fastest way, and in a folder of their own: a build in the shared one
@@ -384,7 +384,7 @@ fn cuda() -> Outcome {
 
 fn lint() -> Outcome {
     run(&mut words("cargo", "clippy --workspace --all-targets -- -D warnings"))?;
-    let docs = "doc --no-deps -p must -p must-diffusion -p must-media -p must-ffi -p must-cxx";
+    let docs = "doc --no-deps -p must -p must-tensors -p must-diffusion -p must-media -p must-ffi -p must-cxx";
     run(words("cargo", docs).env("RUSTDOCFLAGS", "-D warnings"))
 }
 

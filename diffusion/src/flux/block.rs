@@ -2,9 +2,9 @@
 //! alone; single blocks process both as one sequence.
 
 use candle_core::{DType, Tensor};
+use must_tensors::Result;
 
 use super::shape::TransformerShape;
-use crate::error::Result;
 use crate::nn::{Activation, Linear, Rotation, add_gated, attention, layer_norm, norm_rotate};
 use crate::weights::Scope;
 

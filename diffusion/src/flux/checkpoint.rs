@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use must_tensors::{Error, Result};
+
 use super::layouts::LAYOUTS;
 use super::memory;
 use super::model::Model;
@@ -9,7 +11,6 @@ use super::sampling::{NEGATIVE_SCALE, Recipe, has_negative_prompt};
 use super::shape::PATCH;
 use super::variant::Recognised;
 use crate::control::Control;
-use crate::error::{Error, Result};
 use crate::family::{Checkpoint, Pipeline, Sampling};
 use crate::parts;
 use crate::place::{Budget, Needs, Policy};
@@ -35,7 +36,7 @@ impl FluxCheckpoint {
 
     pub(super) fn of(inventory: Inventory, sampling: &Sampling) -> Result<Self> {
         let recognised = Recognised::of(&inventory)?;
-        parts::log(&recognised.variant.name(), &[], recognised.parts().into_iter().map(|(found, _)| found));
+        parts::log(&recognised.variant.name(), &[], recognised.parts());
         let recipe = Recipe::of(recognised.variant, inventory.files(), sampling)?;
         Ok(Self(Arc::new(Files { inventory, recognised, recipe })))
     }
@@ -66,7 +67,7 @@ impl Files {
 
     /// Returns the number of weights in all parts.
     fn elements(&self) -> u64 {
-        self.recognised.parts().iter().map(|(_, tensors)| tensors.elements()).sum()
+        self.recognised.parts().iter().map(|part| part.tensors().elements()).sum()
     }
 }
 

@@ -10,11 +10,11 @@
 use std::sync::OnceLock;
 
 use candle_core::{DType, Device, Tensor};
+use must_tensors::{Error, Result};
 
 use super::block::{DoubleBlock, Rotations, SingleBlock, States};
 use super::shape::{PATCH, TransformerShape};
 use super::times::{Conditioning, rotation};
-use crate::error::{Error, Result};
 use crate::nn::{Activation, Linear, Rotation, layer_norm};
 use crate::place::{Blocks, HoldsWeights};
 use crate::weights::Scope;

@@ -19,7 +19,7 @@ const BASE: u64 = 160 << 20;
 /// Returns the memory of the weights, which no request changes.
 pub(super) fn weights(files: &Files) -> Needs {
     let stretch = |bytes| Stretch { name: "the model", weights: bytes, least: bytes, work: 0 };
-    Needs { stretches: files.recognised.parts().iter().map(|(_, tensors)| stretch(tensors.file_bytes())).collect() }
+    Needs { stretches: files.recognised.parts().iter().map(|part| stretch(part.tensors().file_bytes())).collect() }
 }
 
 /// Returns the memory that a request needs.
@@ -42,7 +42,7 @@ pub(super) fn preview(files: &Files, request: &Request) -> [Stretch; 2] {
 
 fn autoencoder(files: &Files, work: u64) -> Stretch {
     // On the CPU the weights stay in the encoding of the file, and on other devices they are float32. The larger size is counted.
-    let weights = files.recognised.vae.tensors.elements() * NUMBER;
+    let weights = files.recognised.vae.found.tensors().elements() * NUMBER;
     Stretch { name: "the autoencoder", weights, least: weights, work: work + BASE }
 }
 
@@ -52,7 +52,7 @@ fn text(files: &Files) -> Stretch {
     let tokens = files.recognised.variant.text_tokens() as u64;
     let scores = config.num_heads as u64 * tokens * tokens;
     let states = tokens * (config.d_ff * 3 + config.d_model * 6) as u64;
-    let weights = files.recognised.t5.tensors.file_bytes() + files.recognised.clip.tensors.file_bytes();
+    let weights = files.recognised.t5.found.tensors().file_bytes() + files.recognised.clip.found.tensors().file_bytes();
     Stretch { name: "the text encoders", weights, least: weights, work: (scores * 4 + states) * NUMBER + BASE }
 }
 
@@ -78,8 +78,8 @@ fn transformer(files: &Files, request: &Request) -> Stretch {
     let blocks = (config.num_layers * 12 + config.num_single_layers * 3) as u64;
     let context = branches * (u64::from(request.steps) * (blocks + 3) + text) * width;
     let work = (kept + attention.max(fed) + context) * NUMBER + BASE;
-    let weights = piece.tensors.file_bytes();
-    Stretch { name: "the transformer", weights, least: least(&piece.tensors), work }
+    let weights = piece.found.tensors().file_bytes();
+    Stretch { name: "the transformer", weights, least: least(piece.found.tensors()), work }
 }
 
 /// Returns the bytes of a transformer's weights outside its blocks, plus those of its largest block.

@@ -19,11 +19,12 @@ mod variant;
 #[cfg(test)]
 mod tests;
 
+use must_tensors::Result;
+
 use self::checkpoint::FluxCheckpoint;
 use self::sampling::FluxSampler;
 use super::family::{Checkpoint, Family, Sampling, Supported};
 use super::weights::ModelFiles;
-use crate::error::Result;
 
 /// The FLUX.1 family.
 pub(super) struct Flux;

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use candle_core::Tensor;
+use must_tensors::Result;
 
 use super::block::{DoubleBlock, SingleBlock};
 use super::checkpoint::Files;
@@ -13,7 +14,6 @@ use super::denoiser::Transformer;
 use super::memory;
 use super::shape::TransformerShape;
 use crate::control::{Control, Stage};
-use crate::error::Result;
 use crate::place::{Blocks, CombinedLoading, Policy, Residency, Slot};
 use crate::request::Request;
 use crate::text::{ClipEncoder, ClipTokenizer, PromptTokenizer, TextEncoder};
@@ -43,17 +43,17 @@ impl Model {
         let mut model = Self {
             t5_tokenizer,
             clip_tokenizer,
-            t5: Slot::new(files.recognised.t5.tensors.clone()),
-            clip: Slot::new(files.recognised.clip.tensors.clone()),
-            vae: Slot::new(files.recognised.vae.tensors.clone()),
-            transformer: Slot::new(files.recognised.transformer.tensors.clone()),
+            t5: Slot::new(files.recognised.t5.found.tensors().clone()),
+            clip: Slot::new(files.recognised.clip.found.tensors().clone()),
+            vae: Slot::new(files.recognised.vae.found.tensors().clone()),
+            transformer: Slot::new(files.recognised.transformer.found.tensors().clone()),
             files,
             place,
             policy,
             residency,
         };
         if residency == Residency::Together {
-            let total = model.files.recognised.parts().iter().map(|(_, tensors)| tensors.file_bytes()).sum();
+            let total = model.files.recognised.parts().iter().map(|part| part.tensors().file_bytes()).sum();
             let control = &mut CombinedLoading::new(control, total);
             model.t5(control)?;
             model.clip(control)?;

@@ -8,13 +8,13 @@
 //! `pipeline_flux_img2img.py` beside it.
 
 use candle_core::Tensor;
+use must_tensors::Result;
 
 use super::checkpoint::{Files, check};
 use super::model::Model;
 use super::sampling::first_step;
 use super::steps::FluxSteps;
 use crate::control::{Control, Stage};
-use crate::error::Result;
 use crate::family::Pipeline;
 use crate::pixels::{frame, pixels};
 use crate::request::{Frames, Request, Start};

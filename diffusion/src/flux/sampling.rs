@@ -8,8 +8,9 @@
 //! References: `get_schedule` in <https://github.com/black-forest-labs/flux/blob/main/src/flux/sampling.py>, `ModelSamplingFlux`
 //! and `simple_scheduler` in <https://github.com/comfyanonymous/ComfyUI/blob/master/comfy/model_sampling.py> and `samplers.py`.
 
+use must_tensors::{Error, Result};
+
 use super::variant::Variant;
-use crate::error::{Error, Result};
 use crate::family::Sampling;
 use crate::request::Request;
 use crate::sample::{DynamicShift, SamplerName, Schedule, SchedulerConfig, Spacing};

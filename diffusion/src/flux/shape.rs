@@ -3,9 +3,9 @@
 //! Always holds: no tensor is read; `config.json` is optional, and must agree with the tensors when it exists;
 //! blocks are counted, so that models with fewer blocks run too.
 
+use must_tensors::Result;
 use serde::Deserialize;
 
-use crate::error::Result;
 use crate::parts::{ConfigJson, axis, text_of};
 use crate::weights::{FoundNetwork, ModelFiles, Tensors, unusable};
 

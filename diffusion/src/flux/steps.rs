@@ -1,11 +1,11 @@
 //! The steps of one generation: their predictions and previews.
 
 use candle_core::Tensor;
+use must_tensors::{Error, Result};
 
 use super::denoiser::{Context, Plan};
 use super::model::Model;
 use crate::control::Control;
-use crate::error::{Error, Result};
 use crate::pixels::frame;
 use crate::request::Frames;
 use crate::sample::{Guidance, Steps, Time};

@@ -5,9 +5,9 @@
 //! <https://github.com/huggingface/diffusers/blob/main/src/diffusers/models/embeddings.py> and `transformer_flux.py`.
 
 use candle_core::{Device, Tensor};
+use must_tensors::{Error, Result, rotary};
 
 use super::shape::TransformerShape;
-use crate::error::{Error, Result};
 use crate::nn::{Activation, Linear, Rotation, sinusoids};
 use crate::weights::Scope;
 
@@ -81,19 +81,7 @@ pub(super) fn rotation(
 ) -> Result<Rotation> {
     let size: usize = axes.iter().sum();
     let tokens = text + rows * columns;
-    let mut cos = vec![1f32; text * size / 2];
-    let mut sin = vec![0f32; text * size / 2];
-    for row in 0..rows {
-        for column in 0..columns {
-            for (part, position) in axes.into_iter().zip([0, row, column]) {
-                for pair in 0..part / 2 {
-                    let angle = position as f64 / libm::pow(10_000.0, (2 * pair) as f64 / part as f64);
-                    cos.push(libm::cos(angle) as f32);
-                    sin.push(libm::sin(angle) as f32);
-                }
-            }
-        }
-    }
+    let (cos, sin) = rotary(axes, text, [1, rows, columns]);
     let shape = (tokens, size / 2);
     Ok(Rotation { cos: Tensor::from_vec(cos, shape, device)?, sin: Tensor::from_vec(sin, shape, device)? })
 }

@@ -2,9 +2,7 @@
 //! lengths.
 
 use candle_core::{D, Tensor};
-
-use super::cpu;
-use crate::error::Result;
+use must_tensors::{Result, cpu};
 
 /// The largest number of bytes of scores that are held at once on devices other than the CPU.
 const SCORES: usize = 256 << 20;

@@ -1,53 +1,10 @@
 //! Convolutions over clips, including a doubling of height and width before them or a halving by their stride.
 
 use candle_core::{DType, Tensor};
+use must_tensors::cpu::{self, ConvShape, Resize};
+use must_tensors::{Error, Result};
 
-use super::cpu;
-use crate::error::{Error, Result};
 use crate::weights::Scope;
-
-/// The effect of a convolution on height and width.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Resize {
-    /// Keeps them. The input is padded with zeros on all sides.
-    Same,
-    /// Doubles them: each pixel of the input becomes four (nearest neighbour).
-    Double,
-    /// Halves them: stride 2, with one zero column at the right and one zero row at the bottom.
-    Half,
-    /// Halves them and rounds up: stride 2, with one zero column or row on every side.
-    HalfCentred,
-}
-
-impl Resize {
-    /// Returns the output height and width for `height` and `width`. `to` is the size to double to when one of its sides is
-    /// odd.
-    pub(super) fn size(self, (height, width): (usize, usize), to: Option<(usize, usize)>) -> (usize, usize) {
-        match self {
-            Self::Same => (height, width),
-            Self::Double => to.unwrap_or((height * 2, width * 2)),
-            Self::Half => (height / 2, width / 2),
-            Self::HalfCentred => (height.div_ceil(2), width.div_ceil(2)),
-        }
-    }
-}
-
-/// The shape of a convolution.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ConvShape {
-    /// Input channels.
-    pub(crate) inputs: usize,
-    /// Output channels.
-    pub(crate) outputs: usize,
-    /// Length of the kernel in frames.
-    pub(crate) time: usize,
-    /// Height and width of the kernel.
-    pub(crate) kernel: usize,
-    /// The change of height and width.
-    pub(crate) resize: Resize,
-    /// Stride in frames.
-    pub(crate) time_stride: usize,
-}
 
 /// A convolution with a kernel `[kt, k, k]`. [`Self::forward`] does not pad time. [`Self::causal`] puts `kt - 1` frames in front of
 /// the input.

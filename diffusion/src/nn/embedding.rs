@@ -1,8 +1,8 @@
 //! A table with one row for each token, in the encoding of the file.
 
 use candle_core::{Device, Tensor};
+use must_tensors::{Error, Result};
 
-use crate::error::{Error, Result};
 use crate::weights::{Scope, StoredTensor};
 
 /// A table `[count, width]`. Its rows are looked up on the CPU, whatever device computes.

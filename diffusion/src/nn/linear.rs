@@ -3,38 +3,21 @@
 use std::sync::Arc;
 
 use candle_core::Tensor;
+use must_tensors::Result;
+use must_tensors::cpu::{self, Activation};
 
-use super::cpu;
 use super::matrix::{Matrix, matrix};
-use crate::error::Result;
 use crate::weights::Scope;
 
-/// The function that is applied to a layer's output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Activation {
-    /// No function.
-    None,
-    /// GELU in its tanh form.
-    Gelu,
-    /// Exact GELU, computed with the error function.
-    GeluErf,
-    /// `x * sigmoid(1.702 x)`.
-    QuickGelu,
-    /// `x * sigmoid(x)`.
-    Silu,
-}
-
-impl Activation {
-    /// Applies the activation as a separate operation.
-    pub(super) fn apply(self, x: Tensor) -> Result<Tensor> {
-        Ok(match self {
-            Self::None => x,
-            Self::Gelu => x.gelu()?,
-            Self::GeluErf => x.gelu_erf()?,
-            Self::QuickGelu => (&x * candle_nn::ops::sigmoid(&(&x * 1.702)?)?)?,
-            Self::Silu => x.silu()?,
-        })
-    }
+/// Applies an activation as a separate operation.
+pub(super) fn activated(activation: Activation, x: Tensor) -> Result<Tensor> {
+    Ok(match activation {
+        Activation::None => x,
+        Activation::Gelu => x.gelu()?,
+        Activation::GeluErf => x.gelu_erf()?,
+        Activation::QuickGelu => (&x * candle_nn::ops::sigmoid(&(&x * 1.702)?)?)?,
+        Activation::Silu => x.silu()?,
+    })
 }
 
 /// Maps `[rows, 2 * width]` to `[rows, width]`: the first half of each row times the exact GELU of the second half.
@@ -47,7 +30,7 @@ pub(crate) fn geglu(input: &Tensor) -> Result<Tensor> {
 
 fn geglu_plain(input: &Tensor) -> Result<Tensor> {
     let width = input.dim(1)? / 2;
-    Ok((input.narrow(1, 0, width)? * Activation::GeluErf.apply(input.narrow(1, width, width)?.contiguous()?)?)?)
+    Ok((input.narrow(1, 0, width)? * activated(Activation::GeluErf, input.narrow(1, width, width)?.contiguous()?)?)?)
 }
 
 /// A linear layer, `y = x W^T + b`.

@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use candle_core::quantized::{GgmlDType, QStorage, QTensor};
 use candle_core::{DType, Device, Tensor};
+use must_tensors::cpu::{Activation, CpuMatrix, Product};
+use must_tensors::{Error, Result};
 
-use super::cpu::{CpuMatrix, Product};
-use super::linear::Activation;
-use crate::error::{Error, Result};
+use super::linear::activated;
 use crate::weights::{Encoding, FileBytes, Ggml, Place, Scale, StoredTensor};
 
 /// A weight `[outputs, inputs]` on one device.
@@ -67,7 +67,7 @@ fn apply(weight: &Tensor, input: &Tensor, bias: Option<&Tensor>, activation: Act
         Some(bias) => product.broadcast_add(&bias.to_dtype(weight.dtype())?)?,
         None => product,
     };
-    activation.apply(sum)
+    activated(activation, sum)
 }
 
 impl Matrix for CpuMatrix {

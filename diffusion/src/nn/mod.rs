@@ -6,7 +6,6 @@
 
 mod attention;
 mod conv;
-mod cpu;
 #[cfg(feature = "cudnn")]
 mod cudnn;
 mod embedding;
@@ -17,9 +16,10 @@ mod rotate;
 mod sinusoids;
 
 pub(crate) use attention::attention;
-pub(crate) use conv::{Conv, Resize};
+pub(crate) use conv::Conv;
 pub(crate) use embedding::Embedding;
-pub(crate) use linear::{Activation, Linear, geglu};
+pub(crate) use linear::{Linear, geglu};
+pub(crate) use must_tensors::cpu::{Activation, Resize};
 pub(crate) use norm::{add_gated, channel_norm, group_moments, group_norm, group_norm_by, layer_norm};
 pub(crate) use rotate::{Rotation, norm_rotate};
 pub(crate) use sinusoids::sinusoids;

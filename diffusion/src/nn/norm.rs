@@ -2,9 +2,7 @@
 //! the others accept any type.
 
 use candle_core::{DType, Tensor};
-
-use super::cpu;
-use crate::error::Result;
+use must_tensors::{Result, cpu};
 
 /// Applies root-mean-square norm over the channels of `[channels, t, h, w]`, multiplies by `gain` `[channels]` (which
 /// includes the square root of the channel count), then applies SiLU if `activate`.

@@ -1,9 +1,7 @@
 //! Root-mean-square norm of queries and keys, followed by the rotation of their heads.
 
 use candle_core::{DType, Tensor};
-
-use super::cpu;
-use crate::error::Result;
+use must_tensors::{Result, cpu};
 
 /// The cosines and sines of each token's position.
 #[derive(Debug, Clone)]

@@ -1,8 +1,7 @@
 //! Sinusoidal embeddings of numbers.
 
 use candle_core::{Device, Tensor};
-
-use crate::error::Result;
+use must_tensors::Result;
 
 /// Returns the sinusoids of `values`, cosines first, `[values, width]`. Frequencies fall from 1 towards 1/10,000. Reference:
 /// `get_timestep_embedding` in diffusers with `flip_sin_to_cos`, in single precision as there.

@@ -3,9 +3,9 @@
 //! Always holds: no tensor is read; a `config.json` is optional, and must agree with the tensors when it exists; no returned
 //! size is zero or absurdly large, so later modules can divide by sizes and allocate for them.
 
+use must_tensors::Result;
 use serde::de::DeserializeOwned;
 
-use crate::error::Result;
 use crate::weights::{FoundNetwork, ModelFiles, Tensors, unusable};
 
 /// The largest accepted axis of a tensor. The largest in any published model is a vocabulary of 256,384.

@@ -1,6 +1,7 @@
 //! The error for an incomplete model folder: what was recognised, what is missing, which files would complete it.
 
-use crate::error::Error;
+use must_tensors::Error;
+
 use crate::weights::{FoundNetwork, Inventory, unusable};
 
 /// The largest number of unused files that the error names.

@@ -8,16 +8,16 @@ mod incomplete;
 
 pub(crate) use self::config_json::{ConfigJson, LARGEST, axis, text_of};
 pub(crate) use self::incomplete::{Missing, describe_network, incomplete};
-use crate::error::Result;
+
+use must_tensors::Result;
+
 use crate::weights::{FoundNetwork, Inventory, Network, Tensors, unusable};
 
-/// A part of a model that was found in its files, with its tensors and sizes.
+/// A part of a model that was found in its files, with its sizes.
 #[derive(Debug, Clone)]
 pub(crate) struct FoundPart<C> {
-    /// Files, layout and encodings.
+    /// Files, layout, encodings and tensors.
     pub(crate) found: FoundNetwork,
-    /// Tensors under their canonical names.
-    pub(crate) tensors: Tensors,
     /// Sizes.
     pub(crate) config: C,
 }
@@ -47,10 +47,9 @@ impl Fit {
         let mut fitting = vec![];
         let mut refusal = None;
         for &found in &copies {
-            let tensors = found.tensors()?;
-            match read(found, &tensors) {
+            match read(found, found.tensors()) {
                 Ok((number, config)) if number == self.required => {
-                    fitting.push((found, FoundPart { found: found.clone(), tensors, config }));
+                    fitting.push((found, FoundPart { found: found.clone(), config }));
                 }
                 Ok((number, _)) => {
                     let detail = format!(
@@ -79,7 +78,7 @@ impl Fit {
 }
 
 /// Logs the decisions made for a model, and how many tensor names in its files are unknown, with the first few of them.
-pub(crate) fn log<'a>(model: &str, notes: &[String], parts: impl Iterator<Item = &'a FoundNetwork>) {
+pub(crate) fn log<'a>(model: &str, notes: &[String], parts: impl IntoIterator<Item = &'a FoundNetwork>) {
     const SHOWN: usize = 5;
     for note in notes {
         tracing::info!(model, note, "a model was recognised");

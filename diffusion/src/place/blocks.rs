@@ -1,7 +1,8 @@
 //! The repeated blocks of a denoiser: all loaded, or each read from its file when it is needed.
 
+use must_tensors::{Error, Result};
+
 use crate::control::Unwatched;
-use crate::error::{Error, Result};
 use crate::weights::{Loading, Place, Scope, Tensors};
 
 /// The blocks of a denoiser in their order. Streamed and resident blocks give the same bits.

@@ -1,8 +1,7 @@
 //! Running both branches of classifier-free guidance through the same block.
 
+use must_tensors::Result;
 use rayon::prelude::*;
-
-use crate::error::Result;
 
 /// Calls `work` for each branch with its context: on several threads if `parallel`, otherwise one after the other.
 pub(crate) fn for_each_branch<T: Send, C: Sync, R: Send>(

@@ -1,6 +1,6 @@
 //! The bytes of memory that a generation needs, computed before anything is loaded.
 
-use crate::error::{Error, ErrorKind, Result};
+use must_tensors::{Error, ErrorKind, Result};
 
 /// A stretch of a generation during which the same parts of the model are in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,9 +1,10 @@
 //! Which parts of a model may be in memory at the same time, and the progress of loading several parts.
 
+use must_tensors::Result;
+
 use super::budget::Budget;
 use super::needs::{Needs, Stretch};
 use crate::control::{Control, Stage};
-use crate::error::Result;
 
 /// Which parts of a model may be in memory at the same time. The choice does not change a bit of the result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

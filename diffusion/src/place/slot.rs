@@ -1,7 +1,10 @@
 //! A part of a model that is loaded when it is needed and can be unloaded again.
 
+use std::sync::Arc;
+
+use must_tensors::{Error, Result};
+
 use crate::control::Control;
-use crate::error::{Error, Result};
 use crate::weights::{Loading, Place, Scope, Tensors};
 
 /// A network that reports the memory of its weights.
@@ -12,13 +15,13 @@ pub(crate) trait HoldsWeights {
 
 /// One network: its tensors in the files and, while it is loaded, the network itself.
 pub(crate) struct Slot<T> {
-    tensors: Tensors,
+    tensors: Arc<Tensors>,
     loaded: Option<T>,
 }
 
 impl<T: HoldsWeights> Slot<T> {
     /// Creates a slot whose network is not loaded.
-    pub(crate) fn new(tensors: Tensors) -> Self {
+    pub(crate) fn new(tensors: Arc<Tensors>) -> Self {
         Self { tensors, loaded: None }
     }
 

@@ -11,11 +11,11 @@
 //! It also draws noise in the last step, but adds none of it.
 
 use candle_core::Tensor;
+use must_tensors::Result;
 
 use super::levels::Levels;
 use super::prediction::Prediction;
 use super::sampler::{Draw, Sampler, combine, draw_like};
-use crate::error::Result;
 
 /// The sampler of one generation.
 #[derive(Debug, Clone)]

@@ -7,10 +7,10 @@
 //! stride of training steps below its start, which is not always the start of the next step.
 
 use candle_core::Tensor;
+use must_tensors::Result;
 
 use super::levels::{Levels, Mix};
 use super::sampler::{Draw, Sampler, combine};
-use crate::error::Result;
 
 /// The sampler of one generation.
 #[derive(Debug, Clone)]

@@ -3,6 +3,8 @@
 //! Always holds: levels fall from step to step. A level that two consecutive steps would share is used once, so a schedule
 //! with very many steps may have fewer steps than requested.
 
+use must_tensors::{Error, Result};
+
 use super::beta;
 use super::lcm::LcmSettings;
 use super::levels::Mix;
@@ -11,7 +13,6 @@ use super::prediction::Prediction;
 use super::sampler::Time;
 use super::spacing::Spacing;
 use super::table::{Betas, Table};
-use crate::error::{Error, Result};
 
 /// The training steps that a schedule visits when its spacing does not choose them: `timestep_spacing` of diffusers,
 /// <https://arxiv.org/abs/2305.08891>, table 2.

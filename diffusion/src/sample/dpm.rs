@@ -9,11 +9,11 @@
 //! ComfyUI's `dpmpp_2m` takes another step for flow models: it uses `-ln sigma` as the logarithm of the ratio.
 
 use candle_core::Tensor;
+use must_tensors::Result;
 
 use super::history::History;
 use super::levels::Levels;
 use super::sampler::{Draw, Sampler, combine};
-use crate::error::Result;
 
 /// The settings of DPM++ that change what it computes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -7,10 +7,10 @@
 //! <https://github.com/huggingface/diffusers/blob/main/src/diffusers/schedulers/scheduling_euler_discrete.py>
 
 use candle_core::Tensor;
+use must_tensors::Result;
 
 use super::levels::Levels;
 use super::sampler::{Draw, Sampler, combine};
-use crate::error::Result;
 
 /// The sampler of one generation.
 #[derive(Debug, Clone)]

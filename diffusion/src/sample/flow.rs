@@ -3,10 +3,11 @@
 //! Always holds: levels fall from at most 1 towards 0. The level at which the last step ends is not included. Each grid is
 //! computed in the precision of its reference, so its levels agree to the last bit.
 
+use must_tensors::{Error, Result};
+
 use super::beta;
 use super::sampler::Time;
 use super::shift::{below_one, shifted};
-use crate::error::{Error, Result};
 
 /// The inputs of all grids of a flow model.
 #[derive(Debug, Clone, Copy)]

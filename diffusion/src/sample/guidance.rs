@@ -1,9 +1,9 @@
 //! Guidance: combines the predictions with and without the prompt, and chooses the expert.
 
 use candle_core::Tensor;
+use must_tensors::{Error, Result};
 
 use super::sampler::Time;
-use crate::error::{Error, Result};
 
 /// One of two denoisers that share the steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

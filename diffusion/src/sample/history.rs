@@ -3,8 +3,7 @@
 use std::collections::VecDeque;
 
 use candle_core::Tensor;
-
-use crate::error::{Error, Result};
+use must_tensors::{Error, Result};
 
 /// The last predictions, at most `limit` of them.
 #[derive(Debug, Clone)]

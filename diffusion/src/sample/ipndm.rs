@@ -6,11 +6,11 @@
 //! assume even steps, whatever the levels are.
 
 use candle_core::Tensor;
+use must_tensors::Result;
 
 use super::history::History;
 use super::levels::Levels;
 use super::sampler::{Draw, Sampler, combine};
-use crate::error::Result;
 
 /// The weights of the newest flow and of earlier ones, by the number of flows.
 const WEIGHTS: [&[f64]; 4] = [

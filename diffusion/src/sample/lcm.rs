@@ -7,10 +7,10 @@
 //! end at 0, have no boundary condition, as in `sample_lcm` of ComfyUI. The last step draws no noise.
 
 use candle_core::Tensor;
+use must_tensors::Result;
 
 use super::levels::Levels;
 use super::sampler::{Draw, Sampler, combine, draw_like};
-use crate::error::Result;
 
 /// The standard deviation of the data that the boundary condition assumes.
 const DATA: f32 = 0.5;

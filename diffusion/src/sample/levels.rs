@@ -1,10 +1,10 @@
 //! The noise levels of one generation, its position among them, and the mix of signal and noise in samples.
 
 use candle_core::Tensor;
+use must_tensors::{Error, Result};
 
 use super::prediction::Prediction;
 use super::sampler::{Time, combine, divide};
-use crate::error::{Error, Result};
 
 /// The scaling of samples. A model of discrete levels can use either of the last two.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,5 +1,4 @@
-//! Sampling: the noise levels of a generation, the step from one level to the next, guidance, and the random stream of a
-//! task.
+//! Sampling: the noise levels of a generation, the step from one level to the next, and guidance.
 //!
 //! Always holds: a [`Schedule`] is data and computes nothing until a [`Sampler`] is created from it. A sampler belongs to
 //! one generation. It takes its noise from the caller's stream, or from the schedule's seed when its reference has a
@@ -25,7 +24,6 @@
 
 mod ancestral;
 mod beta;
-mod brownian;
 mod config;
 mod ddim;
 mod discrete;
@@ -38,14 +36,12 @@ mod ipndm;
 mod lcm;
 mod levels;
 mod names;
-mod noise;
 mod prediction;
 mod run_steps;
 mod sa;
 mod sampler;
 mod schedule;
 mod sde;
-mod seeds;
 mod shift;
 mod solve;
 mod spacing;
@@ -60,8 +56,8 @@ pub(crate) use discrete::Discrete;
 #[cfg(test)]
 pub(crate) use discrete::Timesteps;
 pub(crate) use guidance::{Expert, Guidance};
+pub(crate) use must_tensors::Noise;
 pub(crate) use names::{DISCRETE_NAMES, SamplerName};
-pub(crate) use noise::Noise;
 pub(crate) use prediction::Prediction;
 pub(crate) use run_steps::{Steps, run_steps};
 pub(crate) use sampler::{Sampler, Time};

@@ -1,10 +1,10 @@
 //! The quantities that denoisers predict, and the clean sample and noise that follow from them.
 
 use candle_core::Tensor;
+use must_tensors::Result;
 
 use super::levels::{Mix, Space};
 use super::sampler::{combine, divide};
-use crate::error::Result;
 
 /// The quantity that the denoiser predicts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,11 +3,10 @@
 //! Always holds: previews change no bit of the result. They are computed from the state of the loop, and draw no noise.
 
 use candle_core::Tensor;
+use must_tensors::{Noise, Result};
 
-use super::noise::Noise;
 use super::sampler::{Sampler, Time};
 use crate::control::{Control, Stage};
-use crate::error::Result;
 use crate::request::Frames;
 
 /// The work of a family in each step.

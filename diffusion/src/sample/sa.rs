@@ -11,13 +11,13 @@
 //! orders fall to the number of steps left. The last step ends at the clean prediction.
 
 use candle_core::Tensor;
+use must_tensors::{Error, Result};
 
 use super::history::History;
 use super::levels::Levels;
 use super::sampler::{Draw, Sampler, combine, draw_like};
 use super::shift::shifted;
 use super::solve::solve;
-use crate::error::{Error, Result};
 
 const PREDICTOR_ORDER: usize = 3;
 const CORRECTOR_ORDER: usize = 4;

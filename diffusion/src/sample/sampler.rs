@@ -1,9 +1,9 @@
 //! The trait of samplers.
 
 use candle_core::Tensor;
+use must_tensors::{Error, Result};
 
 use super::levels::Levels;
-use crate::error::{Error, Result};
 
 /// The time of one denoiser call.
 #[derive(Debug, Clone, Copy, PartialEq)]

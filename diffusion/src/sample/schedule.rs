@@ -3,6 +3,8 @@
 //! Always holds: a schedule is checked when a sampler is created from it, so schedules from code and from files obey the
 //! same rules.
 
+use must_tensors::{Error, Result};
+
 use super::ancestral::EulerAncestral;
 use super::ddim::Ddim;
 use super::discrete::{Discrete, DiscreteGrid};
@@ -20,7 +22,6 @@ use super::sde::{DpmSde, with_halves};
 use super::shift::{DynamicShift, below_one, shifted};
 use super::spacing::Spacing;
 use super::unipc::{UniPc, UniPcSettings};
-use crate::error::{Error, Result};
 
 /// A sampler with its settings.
 #[derive(Debug, Clone, PartialEq)]

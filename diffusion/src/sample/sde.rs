@@ -10,12 +10,11 @@
 //! there.
 
 use candle_core::Tensor;
+use must_tensors::{BrownianTree, Result};
 
 use super::ancestral::below;
-use super::brownian::BrownianTree;
 use super::levels::{Levels, log};
 use super::sampler::{Draw, Sampler, Time, combine};
-use crate::error::Result;
 
 /// The sampler of one generation.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! Small dense systems of equations, which give the weights of multistep samplers.
 
-use crate::error::{Error, Result};
+use must_tensors::{Error, Result};
 
 /// Solves `matrix * x = right` by Gaussian elimination with row exchange.
 pub(super) fn solve(matrix: &[Vec<f64>], right: &[f64]) -> Result<Vec<f64>> {

@@ -5,12 +5,12 @@
 //! <https://github.com/huggingface/diffusers/blob/main/src/diffusers/schedulers/scheduling_unipc_multistep.py>
 
 use candle_core::Tensor;
+use must_tensors::{Error, Result};
 
 use super::history::History;
 use super::levels::Levels;
 use super::sampler::{Draw, Sampler, combine};
 use super::solve::solve;
-use crate::error::{Error, Result};
 
 /// The settings of UniPC that change what it computes.
 #[derive(Debug, Clone, PartialEq, Eq)]

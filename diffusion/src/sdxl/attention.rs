@@ -3,9 +3,9 @@
 use std::sync::OnceLock;
 
 use candle_core::{DType, Tensor};
+use must_tensors::{Error, Result};
 
 use super::shape::UnetShape;
-use crate::error::{Error, Result};
 use crate::nn::{Activation, Linear, attention, geglu, group_norm, layer_norm};
 use crate::weights::Scope;
 

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use must_tensors::{Error, Result};
+
 use super::memory;
 use super::model::Model;
 use super::variant::Recognised;
 use crate::control::Control;
-use crate::error::{Error, Result};
 use crate::family::{Checkpoint, Pipeline, Sampling};
 use crate::parts;
 use crate::place::{Budget, Needs, Policy};
@@ -33,7 +34,7 @@ impl SdxlCheckpoint {
         let layouts = super::layouts::all();
         let inventory = Inventory::read(files, &layouts)?;
         let recognised = Recognised::of(&inventory)?;
-        parts::log(&recognised.name(), &recognised.notes, recognised.parts().map(|(found, _)| found));
+        parts::log(&recognised.name(), &recognised.notes, recognised.parts());
         Ok(Self(Arc::new(Files::new(inventory, recognised, sampling)?)))
     }
 }
@@ -84,7 +85,7 @@ impl Files {
     }
 
     fn place(&self, device: &candle_core::Device) -> Place {
-        Place::of_model(device, self.recognised.parts().map(|(_, tensors)| tensors.elements()).sum())
+        Place::of_model(device, self.recognised.parts().map(|part| part.tensors().elements()).sum())
     }
 }
 

@@ -3,9 +3,9 @@
 //! Always holds: the embedding is computed in float32 for every compute type.
 
 use candle_core::{Device, Tensor};
+use must_tensors::Result;
 
 use super::shape::UnetShape;
-use crate::error::Result;
 use crate::nn::{Activation, Linear, sinusoids};
 use crate::weights::Scope;
 

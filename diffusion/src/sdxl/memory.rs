@@ -23,7 +23,7 @@ const LETTERS: u64 = 2;
 /// Returns the memory of the weights, which no request changes.
 pub(super) fn weights(files: &Files) -> Needs {
     let stretch = |bytes| Stretch { name: "the model", weights: bytes, least: bytes, work: 0 };
-    Needs { stretches: files.recognised.parts().map(|(_, tensors)| stretch(tensors.file_bytes())).collect() }
+    Needs { stretches: files.recognised.parts().map(|part| stretch(part.tensors().file_bytes())).collect() }
 }
 
 /// Returns the memory that a request needs.
@@ -47,7 +47,7 @@ pub(super) fn preview(files: &Files, request: &Request) -> [Stretch; 2] {
 
 fn autoencoder(files: &Files, work: u64) -> Stretch {
     // On the CPU the weights stay in the encoding of the file, and on other devices they are float32. The larger size is counted.
-    let weights = files.recognised.vae.tensors.elements() * NUMBER;
+    let weights = files.recognised.vae.found.tensors().elements() * NUMBER;
     Stretch { name: "the autoencoder", weights, least: weights, work: work + BASE }
 }
 
@@ -58,13 +58,14 @@ fn text(encoder: &FoundPart<ClipConfig>) -> Stretch {
     let positions = config.positions as u64;
     let scores = config.heads as u64 * positions * positions * 3;
     let states = positions * (config.ffn * 2 + config.width * 8) as u64;
-    let weights = encoder.tensors.file_bytes();
+    let weights = encoder.found.tensors().file_bytes();
     Stretch { name: "the text encoders", weights, least: weights, work: (scores + states) * NUMBER + BASE }
 }
 
 /// Returns the stretch of the UNet: the unit that needs most, and all skip connections.
 fn unet(files: &Files, request: &Request) -> Stretch {
-    let FoundPart { tensors, config: shape, .. } = &files.recognised.unet;
+    let FoundPart { found, config: shape } = &files.recognised.unet;
+    let tensors = found.tensors();
     let factor = files.recognised.vae.config.factor();
     let side = |pixels: u32, level: usize| (pixels as usize / factor).div_ceil(1 << level);
     let area = |level: usize| (side(request.height, level) * side(request.width, level)) as u64;

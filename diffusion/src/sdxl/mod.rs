@@ -19,11 +19,12 @@ mod variant;
 #[cfg(test)]
 mod tests;
 
+use must_tensors::Result;
+
 use self::checkpoint::SdxlCheckpoint;
 use super::family::{Checkpoint, Family, Sampling, Supported};
 use super::sample::DISCRETE_NAMES;
 use super::weights::ModelFiles;
-use crate::error::Result;
 
 /// The SDXL family.
 pub(super) struct Sdxl;

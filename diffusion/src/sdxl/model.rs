@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use candle_core::Tensor;
+use must_tensors::{Error, Result};
 
 use super::checkpoint::Files;
 use super::memory;
@@ -13,7 +14,6 @@ use super::shape::UnetShape;
 use super::unet::Unet;
 use super::units::{Block, units};
 use crate::control::{Control, Stage};
-use crate::error::{Error, Result};
 use crate::place::{Blocks, CombinedLoading, Policy, Residency, Slot};
 use crate::request::Request;
 use crate::text::{ClipEncoder, ClipTokenizer};
@@ -50,16 +50,16 @@ impl Model {
         let [first, second] = &recognised.encoders;
         let mut model = Self {
             tokenizers: files.tokenizers()?,
-            encoders: [Slot::new(first.tensors.clone()), Slot::new(second.tensors.clone())],
-            vae: Slot::new(recognised.vae.tensors.clone()),
-            unet: Slot::new(recognised.unet.tensors.clone()),
+            encoders: [Slot::new(first.found.tensors().clone()), Slot::new(second.found.tensors().clone())],
+            vae: Slot::new(recognised.vae.found.tensors().clone()),
+            unet: Slot::new(recognised.unet.found.tensors().clone()),
             files: Arc::clone(&files),
             place,
             policy,
             residency,
         };
         if residency == Residency::Together {
-            let total = recognised.parts().map(|(_, tensors)| tensors.file_bytes()).sum();
+            let total = recognised.parts().map(|part| part.tensors().file_bytes()).sum();
             let control = &mut CombinedLoading::new(control, total);
             model.encoder(EncoderName::ClipL, control)?;
             model.encoder(EncoderName::BigG, control)?;

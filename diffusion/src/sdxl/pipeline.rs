@@ -9,6 +9,7 @@
 //! and `pipeline_stable_diffusion_xl_img2img.py` beside it.
 
 use candle_core::Tensor;
+use must_tensors::Result;
 
 use super::checkpoint::{self, Files};
 use super::embedding::SizeConditions;
@@ -16,7 +17,6 @@ use super::model::{EncoderName, Model};
 use super::steps::SdxlSteps;
 use super::unet::{Context, Unet};
 use crate::control::{Control, Stage};
-use crate::error::Result;
 use crate::family::Pipeline;
 use crate::pixels::{frame, pixels};
 use crate::request::{Frames, Request, Start};

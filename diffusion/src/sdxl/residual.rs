@@ -1,9 +1,9 @@
 //! The residual block: two convolutions, with the time embedding added between them.
 
 use candle_core::{DType, Tensor};
+use must_tensors::Result;
 
 use super::shape::UnetShape;
-use crate::error::Result;
 use crate::nn::{Activation, Conv, Linear, Resize, group_norm};
 use crate::weights::Scope;
 

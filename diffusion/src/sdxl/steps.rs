@@ -1,11 +1,11 @@
 //! The steps of one generation: their guided predictions and previews.
 
 use candle_core::Tensor;
+use must_tensors::{Error, Result};
 
 use super::model::Model;
 use super::unet::{Context, Plan};
 use crate::control::Control;
-use crate::error::{Error, Result};
 use crate::pixels::frame;
 use crate::request::Frames;
 use crate::sample::{Guidance, Steps, Time};

@@ -10,12 +10,12 @@
 use std::sync::OnceLock;
 
 use candle_core::{DType, Device, Tensor};
+use must_tensors::{Error, Result};
 
 use super::attention::Keys;
 use super::embedding::{Embedding, SizeConditions};
 use super::shape::UnetShape;
 use super::units::{Block, Branch, Unit, units};
-use crate::error::{Error, Result};
 use crate::nn::{Conv, Resize, group_norm};
 use crate::place::{Blocks, HoldsWeights, for_each_branch};
 use crate::weights::Scope;

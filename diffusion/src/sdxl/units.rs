@@ -6,11 +6,11 @@
 use std::sync::OnceLock;
 
 use candle_core::Tensor;
+use must_tensors::{Error, Result};
 
 use super::attention::{Keys, PixelTransformer};
 use super::residual::Residual;
 use super::shape::{UnetShape, up_name};
-use crate::error::{Error, Result};
 use crate::nn::{Conv, Resize};
 use crate::weights::{Scope, Tensors};
 

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use must_tensors::{Error, Result};
 use tokenizers::models::bpe::{BPE, Vocab};
 use tokenizers::normalizers::replace::{Replace, ReplacePattern};
 use tokenizers::normalizers::{Lowercase, NFC, NormalizerWrapper, Sequence};
@@ -14,7 +15,6 @@ use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::processors::roberta::RobertaProcessing;
 use tokenizers::{AddedToken, SplitDelimiterBehavior, Tokenizer};
 
-use crate::error::{Error, Result};
 use crate::weights::unusable;
 
 /// The pattern of words, inside which pairs are merged. Each digit is a word. The text is in lower case by then.

@@ -3,11 +3,12 @@
 #[cfg(test)]
 mod tests;
 
+use must_tensors::Result;
+
 use super::emphasis::{ClipTokenizer, Padding};
 use super::tokenizer::{PromptTokenizer, TokenizerSettings};
 use super::unigram::SentencePiece;
 use super::vocabulary::Vocabulary as Embedded;
-use crate::error::Result;
 use crate::weights::{FoundNetwork, Inventory, Metadata, ModelFiles, Source, Vocabulary, unusable};
 
 /// Loads a tokenizer from the model's vocabulary or, if it has none, from one embedded in the library.

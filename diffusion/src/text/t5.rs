@@ -9,8 +9,8 @@
 mod tests;
 
 use candle_core::{D, DType, Device, Tensor};
+use must_tensors::{Error, Result};
 
-use crate::error::{Error, Result};
 use crate::nn::{Activation, Embedding, Linear};
 use crate::place::HoldsWeights;
 use crate::weights::Scope;

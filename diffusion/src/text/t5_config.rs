@@ -3,11 +3,11 @@
 //!
 //! Always holds: a field of a `config.json` that changes the computation is either honoured or refused by name.
 
+use must_tensors::Result;
 use serde::Deserialize;
 
 use super::layouts::umt5;
 use super::t5::T5Config;
-use crate::error::Result;
 use crate::parts::{ConfigJson, axis, text_of};
 use crate::weights::{FoundNetwork, ModelFiles, Tensors, unusable};
 

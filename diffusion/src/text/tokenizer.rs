@@ -4,6 +4,7 @@
 //! length with the end token kept, and have no padding unless a function says so. The text is not cleaned here: Wan's
 //! pipelines clean it first ([`super::prompt::clean`]), those of FLUX and SDXL do not.
 
+use must_tensors::Result;
 use serde::Deserialize;
 use serde_json::Value;
 use tokenizers::{ModelWrapper, PostProcessor, Tokenizer, TruncationDirection};
@@ -11,7 +12,6 @@ use tokenizers::{ModelWrapper, PostProcessor, Tokenizer, TruncationDirection};
 use super::bpe;
 use super::unigram::{SentencePiece, UnigramTokenizer, from_json};
 use super::vocabulary::Vocabulary;
-use crate::error::Result;
 use crate::weights::unusable;
 
 /// The number of ids that Wan and FLUX were trained with. It applies unless the tokenizer sets a smaller one.

@@ -7,8 +7,9 @@ use std::io::Read;
 
 use flate2::read::ZlibDecoder;
 
+use must_tensors::{Error, Result};
+
 use super::unigram::{Charsmap, Published, Rules, UnigramTokenizer, assembled, printed_score};
-use crate::error::{Error, Result};
 
 /// An embedded vocabulary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 //! The layers of Wan's autoencoders, and the frames that they keep between chunks.
 
 use candle_core::Tensor;
+use must_tensors::Result;
 
 use super::plan::Widths;
-use crate::error::Result;
 use crate::nn::{Activation, Conv, Linear, Resize, attention, channel_norm};
 use crate::weights::Scope;
 

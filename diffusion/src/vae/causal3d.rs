@@ -8,6 +8,7 @@
 //! Reference: <https://github.com/huggingface/diffusers/blob/main/src/diffusers/models/autoencoders/autoencoder_kl_wan.py>
 
 use candle_core::Tensor;
+use must_tensors::Result;
 
 use super::Factors;
 use super::blocks::{CausalConv, Chunk, Middle, Norm, Residual, State};
@@ -15,7 +16,6 @@ use super::config::VaeConfig;
 use super::plan::{LevelPlan, TowerPlan, decoder, encoder};
 use super::resample::{Resample, Shortcut, patchify, unpatchify};
 use super::tiling::{ChunkedAutoencoder, Depth, Direction, Pass};
-use crate::error::Result;
 use crate::nn::{Conv, Resize};
 use crate::weights::Scope;
 

@@ -3,8 +3,9 @@
 //! Always holds: a configuration that passes `check` cannot make a later module divide by zero or allocate absurd amounts of
 //! memory.
 
+use must_tensors::Result;
+
 use super::Factors;
-use crate::error::Result;
 use crate::weights::unusable;
 
 /// Colour channels of a pixel.

@@ -21,11 +21,11 @@ mod work;
 use std::fmt::Debug;
 
 use candle_core::Tensor;
+use must_tensors::{Error, Result};
 
 pub(crate) use self::causal3d::Vae;
 pub(crate) use self::config::VaeConfig;
 pub(crate) use self::tiling::Tiling;
-use crate::error::{Error, Result};
 
 /// The sizes of a clip relative to those of its latents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

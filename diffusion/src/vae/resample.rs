@@ -2,10 +2,10 @@
 //! all three by averaging and repeating in the shortcuts of Wan 2.2.
 
 use candle_core::Tensor;
+use must_tensors::{Error, Result};
 
 use super::blocks::{State, slot};
 use super::plan::{ResamplePlan, Widths};
-use crate::error::{Error, Result};
 use crate::nn::{Conv, Resize};
 use crate::weights::Scope;
 

@@ -2,10 +2,10 @@
 //! Wan 2.2.
 
 use candle_core::Tensor;
+use must_tensors::{Error, Result};
 
 use super::golden::{TINY, WAN_2_2, config, decode, encode, load, values};
 use super::{Autoencoder, Clip, Tiling, VaeConfig};
-use crate::error::{Error, Result};
 
 /// Returns a red disc that moves over a shaded background beside a blue square, `[3, frames, height, width]`.
 fn scene(frames: usize, height: usize, width: usize) -> Tensor {

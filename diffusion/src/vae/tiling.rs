@@ -8,9 +8,9 @@
 //! 10,000 bytes a pixel).
 
 use candle_core::{Device, Tensor};
+use must_tensors::{CanvasNumber, Error, Result};
 
 use super::{Clip, Factors, FrameSink, Progress};
-use crate::error::{Error, Result};
 
 /// Encoding (frames to latents) or decoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,35 +146,6 @@ fn tiles((height, width): (usize, usize), spatial: usize, tiling: Option<Tiling>
     list
 }
 
-/// A number of a canvas.
-trait CanvasNumber: Copy + Default {
-    /// Adds a share.
-    fn add(&mut self, value: f32);
-    fn value(self) -> f32;
-}
-
-impl CanvasNumber for f32 {
-    fn add(&mut self, value: f32) {
-        *self += value;
-    }
-
-    fn value(self) -> f32 {
-        self
-    }
-}
-
-/// A colour from -1 to 1 in steps of 1 / 32767. It takes half the memory of a float32, and its steps are 257 times finer
-/// than those of a byte.
-impl CanvasNumber for i16 {
-    fn add(&mut self, value: f32) {
-        *self = self.saturating_add((value * f32::from(Self::MAX)).round_ties_even() as Self);
-    }
-
-    fn value(self) -> f32 {
-        f32::from(self) / f32::from(Self::MAX)
-    }
-}
-
 /// The result to which tiles are added: `[channels, frames, height, width]`.
 struct Canvas<T> {
     numbers: Vec<T>,
@@ -207,10 +178,9 @@ impl<T: CanvasNumber> Canvas<T> {
             let (channel, frame) = (plane / count, frame + plane % count);
             let start = ((channel * frames + frame) * height + origin.0 + y) * width + origin.1;
             let share = shares.0.get(y).copied().unwrap_or(0.0);
-            let place = self.numbers.iter_mut().skip(start);
-            for ((place, &value), &across) in place.zip(line).zip(&shares.1) {
-                place.add(value * share * across);
-            }
+            let place = self.numbers.get_mut(start..start + line.len());
+            let place = place.ok_or_else(|| Error::internal("a tile that does not fit its clip"))?;
+            T::add_line(place, line, share, &shares.1);
         }
         Ok(())
     }
@@ -219,10 +189,11 @@ impl<T: CanvasNumber> Canvas<T> {
     fn frames(&self, frame: usize, count: usize) -> Result<Tensor> {
         let [channels, frames, height, width] = self.size;
         let plane = height * width;
-        let values = (0..channels)
-            .flat_map(|channel| self.numbers.iter().skip((channel * frames + frame) * plane).take(count * plane))
-            .map(|number| number.value())
-            .collect();
+        let mut values = Vec::with_capacity(channels * count * plane);
+        for channel in 0..channels {
+            let start = (channel * frames + frame) * plane;
+            T::append(self.numbers.get(start..start + count * plane).unwrap_or_default(), &mut values);
+        }
         Ok(Tensor::from_vec::<_, f32>(values, (channels, count, height, width), &Device::Cpu)?)
     }
 }

@@ -6,10 +6,10 @@
 //! Reference: <https://github.com/huggingface/transformers/blob/main/src/transformers/models/clip/modeling_clip.py>
 
 use candle_core::{DType, Tensor};
+use must_tensors::{Error, Result};
 use serde::Deserialize;
 
 use crate::clip::{ClipLayer, ClipNorm, ClipSizes, HiddenAct};
-use crate::error::{Error, Result};
 use crate::nn::{Activation, Linear};
 use crate::weights::{Scope, Tensors, unusable};
 

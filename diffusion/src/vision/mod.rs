@@ -4,14 +4,13 @@
 //! change the numbers is either obeyed or refused by name.
 
 mod clip;
-mod resize;
 
 use candle_core::{Device, Tensor};
+use must_tensors::Result;
 use serde::Deserialize;
 
 pub(crate) use self::clip::{ClipVision, ClipVisionConfig};
 use super::weights::unusable;
-use crate::error::Result;
 
 /// The largest side that a configuration may set.
 const LIMIT: usize = 4096;
@@ -122,7 +121,7 @@ impl ImageProcessor {
             }
             Size::Both { height, width } => (width, height),
         };
-        let levels = resize::bicubic(rgb, (width, height), to, (side, side))?;
+        let levels = must_tensors::bicubic(rgb, (width, height), to, (side, side))?;
         let (means, deviations) =
             if self.do_normalize { (self.image_mean, self.image_std) } else { ([0.0; 3], [1.0; 3]) };
         let values: Vec<f32> = (levels.chunks_exact(3))

@@ -3,9 +3,9 @@
 use std::sync::OnceLock;
 
 use candle_core::{DType, Tensor};
+use must_tensors::{Error, Result};
 
 use super::shape::TransformerShape;
-use crate::error::{Error, Result};
 use crate::nn::{Activation, Linear, Rotation, add_gated, attention, layer_norm, norm_rotate};
 use crate::weights::Scope;
 

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use must_tensors::{Error, Result};
+
 use super::memory;
 use super::model::Model;
 use super::shape::TransformerShape;
 use super::variant::{Kind, Recognised};
 use crate::control::Control;
-use crate::error::{Error, Result};
 use crate::family::{Checkpoint, Pipeline, Sampling};
 use crate::parts::{self, FoundPart};
 use crate::place::{Budget, Needs, Policy};
@@ -39,7 +40,7 @@ impl WanCheckpoint {
         if let Some(lighting) = lighting {
             super::lighting::choose(&mut recognised, lighting)?;
         }
-        parts::log(&recognised.variant.name(), &recognised.notes, recognised.parts().map(|(found, _)| found));
+        parts::log(&recognised.variant.name(), &recognised.notes, recognised.parts());
         Ok(Self(Arc::new(Files::new(files.clone(), recognised, sampling)?)))
     }
 }
@@ -155,7 +156,7 @@ impl Files {
 
     /// Returns the number of elements of all parts.
     fn elements(&self) -> u64 {
-        self.recognised.parts().map(|(_, tensors)| tensors.elements()).sum()
+        self.recognised.parts().map(|part| part.tensors().elements()).sum()
     }
 }
 

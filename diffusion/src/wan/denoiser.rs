@@ -10,12 +10,12 @@
 //! `transformer_wan_vace.py` beside it.
 
 use candle_core::{DType, Device, Tensor};
+use must_tensors::{Error, Result};
 
 use super::block::{Block, BlockContext, ControlBlock, Keys};
 use super::shape::TransformerShape;
 pub(crate) use super::times::Plan;
 use super::times::{TimeEmbedding, rotation};
-use crate::error::{Error, Result};
 use crate::nn::{Activation, Linear, layer_norm};
 use crate::place::{Blocks, HoldsWeights, for_each_branch};
 use crate::weights::Scope;

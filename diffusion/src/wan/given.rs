@@ -10,8 +10,8 @@
 //! <https://github.com/bilibili/Index-anisora/blob/main/anisoraV3.2/wan/image2video.py>.
 
 use candle_core::{DType, Device, Tensor};
+use must_tensors::{Error, Result};
 
-use crate::error::{Error, Result};
 use crate::pixels::pixels;
 use crate::request::{Frames, GivenFrame};
 use crate::vae::Clip;

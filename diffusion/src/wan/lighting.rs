@@ -1,7 +1,8 @@
 //! The parameter `lighting_variant`: it chooses one of two transformers for all steps.
 
+use must_tensors::{Error, Result};
+
 use super::variant::Recognised;
-use crate::error::{Error, Result};
 use crate::weights::Expert;
 
 /// Keeps the transformer that `lighting` names, `high_noise` or `low_noise`. With a single transformer, only the default

@@ -33,7 +33,7 @@ pub(super) fn tiling(vae: &VaeConfig, frames: usize, height: usize, width: usize
 /// Returns the memory of the weights, which no request changes.
 pub(super) fn weights(files: &Files) -> Needs {
     let stretch = |bytes| Stretch { name: "the model", weights: bytes, least: bytes, work: 0 };
-    Needs { stretches: files.recognised.parts().map(|(_, tensors)| stretch(tensors.file_bytes())).collect() }
+    Needs { stretches: files.recognised.parts().map(|part| stretch(part.tensors().file_bytes())).collect() }
 }
 
 /// Returns the memory that a request needs.
@@ -48,7 +48,7 @@ pub(super) fn needs(files: &Files, request: &Request) -> Needs {
     if let Some(image) = &files.recognised.image {
         let tokens = image.config.tokens() as u64;
         let work = tokens * image.config.intermediate_size.max(tokens as usize * 4) as u64 * NUMBER * 4;
-        stretches.push(whole("the image encoder", &image.tensors, work));
+        stretches.push(whole("the image encoder", image.found.tensors(), work));
     }
     let size = (request.num_frames as usize, request.height as usize, request.width as usize);
     if !request.given.is_empty() || matches!(request.start, Start::Picture { .. }) {
@@ -69,7 +69,7 @@ fn decoding(files: &Files, size: (usize, usize, usize)) -> Stretch {
 
 fn autoencoder(files: &Files, work: u64) -> Stretch {
     // The autoencoder computes in float32, whatever type the file has.
-    let weights = files.recognised.vae.tensors.elements() * NUMBER;
+    let weights = files.recognised.vae.found.tensors().elements() * NUMBER;
     Stretch { name: "the autoencoder", weights, least: weights, work: work + BASE }
 }
 
@@ -81,7 +81,7 @@ pub(super) fn preview(files: &Files, request: &Request) -> Option<[Stretch; 2]> 
 }
 
 fn text(files: &Files) -> Stretch {
-    let (config, tensors) = (files.text(), &files.recognised.text.tensors);
+    let (config, tensors) = (files.text(), files.recognised.text.found.tensors());
     let scores = config.num_heads as u64 * TEXT * TEXT;
     let states = TEXT * (config.d_ff * 3 + config.d_model * 6) as u64;
     let weights = tensors.file_bytes();
@@ -113,8 +113,8 @@ fn transformer(files: &Files, request: &Request) -> Option<Stretch> {
     let image = config.image_dim.map_or(0, |_| 514);
     let context = branches * blocks * 2 * (TEXT + image) * width;
     let work = (kept + attention.max(fed) + context) * NUMBER + BASE;
-    let weights = expert.tensors.file_bytes();
-    Some(Stretch { name: "the transformer", weights, least: least(&expert.tensors), work })
+    let weights = expert.found.tensors().file_bytes();
+    Some(Stretch { name: "the transformer", weights, least: least(expert.found.tensors()), work })
 }
 
 /// Returns the bytes of a transformer's weights outside its blocks, plus those of its largest block and of its largest control

@@ -20,10 +20,11 @@ mod variant;
 #[cfg(test)]
 mod tests;
 
+use must_tensors::Result;
+
 use self::checkpoint::WanCheckpoint;
 use super::family::{Checkpoint, Family, Sampling, Supported};
 use super::weights::ModelFiles;
-use crate::error::Result;
 
 /// Embeds a file of the small model.
 #[cfg(any(feature = "tiny", test))]

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use candle_core::Tensor;
+use must_tensors::{Error, Result};
 
 use super::block::{Block, ControlBlock};
 use super::checkpoint::Files;
@@ -13,7 +14,6 @@ use super::denoiser::Transformer;
 use super::memory;
 use super::shape::TransformerShape;
 use crate::control::{Control, Stage};
-use crate::error::{Error, Result};
 use crate::place::{Blocks, CombinedLoading, HoldsWeights, Policy, Residency, Slot};
 use crate::request::Request;
 use crate::sample::Expert;
@@ -61,17 +61,17 @@ impl Model {
         let residency = policy.residency(|| memory::weights(&files));
         let mut model = Self {
             tokenizer: files.tokenizer()?,
-            text: Slot::new(files.recognised.text.tensors.clone()),
-            image: files.recognised.image.as_ref().map(|image| Slot::new(image.tensors.clone())),
-            vae: Slot::new(files.recognised.vae.tensors.clone()),
-            experts: files.recognised.experts.iter().map(|expert| Slot::new(expert.tensors.clone())).collect(),
+            text: Slot::new(files.recognised.text.found.tensors().clone()),
+            image: files.recognised.image.as_ref().map(|image| Slot::new(image.found.tensors().clone())),
+            vae: Slot::new(files.recognised.vae.found.tensors().clone()),
+            experts: files.recognised.experts.iter().map(|expert| Slot::new(expert.found.tensors().clone())).collect(),
             files,
             place,
             policy,
             residency,
         };
         if residency == Residency::Together {
-            let total = model.files.recognised.parts().map(|(_, tensors)| tensors.file_bytes()).sum();
+            let total = model.files.recognised.parts().map(|part| part.tensors().file_bytes()).sum();
             let control = &mut CombinedLoading::new(control, total);
             model.text(control)?;
             model.vae(control)?;

@@ -9,6 +9,7 @@
 //! <https://arxiv.org/abs/2108.01073>.
 
 use candle_core::{DType, Tensor};
+use must_tensors::{Error, Result};
 
 use super::denoiser::Control as ControlLatents;
 use super::given::{self, GivenClip, PlacedFrame, StillClip};
@@ -16,7 +17,6 @@ use super::model::{Model, Role};
 use super::steps::{StepInputs, WanSteps};
 use super::variant::Kind;
 use crate::control::{Control, Stage};
-use crate::error::{Error, Result};
 use crate::family::Pipeline;
 use crate::pixels::{append, pixels};
 use crate::request::{Frames, Request, Start};

@@ -4,12 +4,12 @@
 //! Previews are made only when the autoencoder fits into memory beside the expert, which is decided before the first step.
 
 use candle_core::Tensor;
+use must_tensors::{Error, Result};
 
 use super::denoiser::{Context, Plan};
 use super::model::Model;
 use super::pipeline::{Condition, Sizes, with_first};
 use crate::control::Control;
-use crate::error::{Error, Result};
 use crate::pixels::frame;
 use crate::request::{Frames, Request};
 use crate::sample::{Expert, Guidance, Steps, Time};

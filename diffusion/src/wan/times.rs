@@ -1,9 +1,9 @@
 //! Values that depend only on the schedule and the clip size: the modulation of every step, and rotary tables.
 
 use candle_core::{Device, Tensor};
+use must_tensors::{Error, Result, rotary};
 
 use super::shape::TransformerShape;
-use crate::error::{Error, Result};
 use crate::nn::{Activation, Linear, Rotation, sinusoids};
 use crate::weights::Scope;
 
@@ -103,22 +103,7 @@ pub(super) fn rotation(
 ) -> Result<Rotation> {
     let side = 2 * (size / 6);
     let parts = [size - 2 * side, side, side];
-    let mut cos = Vec::with_capacity(frames * height * width * size / 2);
-    let mut sin = Vec::with_capacity(cos.capacity());
-    for frame in 0..frames {
-        for row in 0..height {
-            for column in 0..width {
-                for (part, position) in parts.into_iter().zip([frame, row, column]) {
-                    for pair in 0..part / 2 {
-                        let exponent = (2 * pair) as f64 / part as f64;
-                        let angle = position as f64 / libm::pow(10_000.0, exponent);
-                        cos.push(libm::cos(angle) as f32);
-                        sin.push(libm::sin(angle) as f32);
-                    }
-                }
-            }
-        }
-    }
+    let (cos, sin) = rotary(parts, 0, [frames, height, width]);
     let shape = (frames * height * width, size / 2);
     Ok(Rotation { cos: Tensor::from_vec(cos, shape, device)?, sin: Tensor::from_vec(sin, shape, device)? })
 }

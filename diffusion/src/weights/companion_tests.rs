@@ -158,7 +158,7 @@ fn scales_apply_to_rows_and_not_to_columns() {
 #[test]
 fn inconsistent_four_bit_tensors_are_refused() {
     let good = r#"{"quant_type": "nf4", "blocksize": 64, "dtype": "float32", "shape": [2, 3]}"#;
-    let map = floats(&fourbit::NF4);
+    let map = floats(&must_tensors::NF4);
     let (nested_map, absmax) = (floats(&[0.0; 256]), floats(&[2.0]));
     let weight: Part<'_> = ("w", "U8", &[3, 1], &[0xff, 0x7f, 0x0f]);
     let nf4 = text("w.quant_state.bitsandbytes__nf4", good);

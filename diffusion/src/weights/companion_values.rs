@@ -2,11 +2,9 @@
 //!
 //! Always holds: memory use stays within a small multiple of the companion's size in the file.
 
-use super::encoding::{Dense, Encoding};
-use super::fourbit::Absmax;
+use must_tensors::{Absmax, Dense, Encoding, Scale, StoredTensor};
+
 use super::quant_state::FourBitState;
-use super::scale::Scale;
-use super::stored::StoredTensor;
 
 /// Block sides to try, in this order.
 const SIDES: [usize; 6] = [128, 64, 32, 256, 16, 512];

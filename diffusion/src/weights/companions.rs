@@ -7,15 +7,11 @@
 
 use std::collections::BTreeMap;
 
+use must_tensors::{Dense, Encoding, Error, F8, FP4, NF4, Result, Scale, StoredTensor, elements_of, unusable};
+
 use super::companion_values::{absmax, numbers, scale};
-use super::encoding::{Dense, Encoding, F8};
-use super::files::unusable;
-use super::fourbit::{FP4, NF4};
 use super::metadata::Metadata;
 use super::quant_state::{Format, FourBitState};
-use super::scale::Scale;
-use super::stored::{StoredTensor, count};
-use crate::error::{Error, Result};
 
 type Tensors = BTreeMap<String, StoredTensor>;
 
@@ -103,9 +99,10 @@ impl Joiner<'_> {
         if !(block.is_power_of_two() && (2..=1 << 16).contains(&block)) {
             return Err(bad(&format!("has blocks of {block} elements")));
         }
-        let elements = count(&state.shape).filter(|elements| elements.div_ceil(2) as u64 == packed.range().len());
+        let elements =
+            elements_of(&state.shape).filter(|elements| elements.div_ceil(2) as u64 == packed.range().length());
         let elements = elements.ok_or_else(|| {
-            bad(&format!("has the shape {:?} and {} bytes, which do not agree", state.shape, packed.range().len()))
+            bad(&format!("has the shape {:?} and {} bytes, which do not agree", state.shape, packed.range().length()))
         })?;
         let code = match part("quant_map") {
             None => standard,
@@ -115,7 +112,7 @@ impl Joiner<'_> {
         };
         let maxima = part("absmax").ok_or_else(|| bad("is quantised, but its absmax is missing"))?;
         let nested = part("nested_absmax").map(|maxima| (maxima, part("nested_quant_map")));
-        let absmax = absmax(maxima, nested, &state).filter(|absmax| absmax.len() == elements.div_ceil(block));
+        let absmax = absmax(maxima, nested, &state).filter(|absmax| absmax.count() == elements.div_ceil(block));
         let absmax = absmax.ok_or_else(|| bad("has an absmax that does not fit its blocks"))?;
         StoredTensor::new(state.shape, Encoding::FourBit { code, absmax, block }, packed.range().clone())
     }

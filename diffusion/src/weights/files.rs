@@ -5,26 +5,18 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use must_tensors::{FileBytes, Result, unusable};
 use serde::de::DeserializeOwned;
-
-use super::bytes::FileBytes;
-use crate::error::{Error, ErrorKind, Result};
 
 /// The limit of text files in bytes. A tokenizer with a large vocabulary has about 20 MB; all other text files are much
 /// smaller.
 const TEXT_LIMIT: u64 = 64 << 20;
-
-/// The limit of an error's detail in characters.
-const DETAIL_LIMIT: usize = 2000;
 
 /// The depth of nested folders that [`ModelFiles::list`] searches.
 const DEPTH: usize = 3;
 
 /// The number of files and folders after which [`ModelFiles::list`] fails.
 const LIST_LIMIT: usize = 10_000;
-
-const ADVICE: &str = "Put safetensors or GGUF files of the model there, in one of the layouts that docs/models.md lists, \
-                      or choose another model.";
 
 /// The place of one model's files.
 #[derive(Debug, Clone)]
@@ -48,7 +40,7 @@ impl ModelFiles {
     /// large.
     pub(crate) fn bytes(&self, name: &str) -> Result<Vec<u8>> {
         let file = self.open(name)?;
-        if file.len() > TEXT_LIMIT {
+        if file.length() > TEXT_LIMIT {
             return Err(unusable(format!("{name} is larger than {TEXT_LIMIT} bytes")));
         }
         Ok(file.as_slice().to_vec())
@@ -126,17 +118,6 @@ fn list_folder(folder: &Path, prefix: &str, depth: usize, left: &mut usize, name
 /// Returns whether `name` can only point to a file inside the folder that it is joined to.
 fn stays_inside(name: &str) -> bool {
     !name.contains(['\\', '\0']) && Path::new(name).components().all(|part| matches!(part, Component::Normal(_)))
-}
-
-/// Creates the error of a model whose files cannot be used.
-pub(crate) fn unusable(detail: impl Into<String>) -> Error {
-    let mut detail = detail.into();
-    // A text from a malicious file can be as long as the file.
-    if let Some((cut, _)) = detail.char_indices().nth(DETAIL_LIMIT) {
-        detail.truncate(cut);
-        detail.push_str("...");
-    }
-    Error::new(ErrorKind::ModelUnavailable, detail).with_action(ADVICE)
 }
 
 #[cfg(test)]

@@ -6,14 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use super::bytes::FileBytes;
-use super::encoding::{Dense, Encoding};
-use super::files::unusable;
-use super::ggml::Ggml;
+use must_tensors::{Dense, Encoding, FileBytes, Ggml, Result, StoredTensor, elements_of, unusable};
+
 use super::metadata::{Metadata, Number};
 use super::source::{AXES_LIMIT, Contents, ENTRY_LIMIT, NAME_LIMIT, TENSOR_LIMIT};
-use super::stored::{StoredTensor, count};
-use crate::error::Result;
 
 /// The limit of nested lists.
 const NESTING_LIMIT: u32 = 4;
@@ -102,7 +98,7 @@ fn place(
         let stored = match metadata.get(&format!("{ORIGINAL_SHAPE}{}", info.name)) {
             None => stored,
             Some(shape) => {
-                let shape = original_shape(shape).filter(|shape| count(shape) == Some(stored.elements()));
+                let shape = original_shape(shape).filter(|shape| elements_of(shape) == Some(stored.elements()));
                 let shape = shape.ok_or_else(|| bad("has an orig_shape that is not its own"))?;
                 stored.reshaped(shape)?
             }
@@ -181,7 +177,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn bad(&self, what: &str) -> crate::error::Error {
+    fn bad(&self, what: &str) -> must_tensors::Error {
         unusable(format!("{}: {what}", self.name))
     }
 
@@ -208,7 +204,7 @@ impl Reader<'_> {
     /// Reads a count of `things` that take at least `least` bytes each.
     fn count(&mut self, things: &str, least: u64) -> Result<usize> {
         let count = self.u64()?;
-        if count > (self.file.len() - self.at) / least {
+        if count > (self.file.length() - self.at) / least {
             return Err(self.bad(&format!("says that {count} {things} follow, more than the file has room for")));
         }
         usize::try_from(count).map_err(|_| self.bad(&format!("has too many {things}")))
@@ -216,7 +212,7 @@ impl Reader<'_> {
 
     fn string(&mut self) -> Result<FileBytes> {
         let length = self.u64()?;
-        if length > self.file.len() - self.at {
+        if length > self.file.length() - self.at {
             return Err(self.bad(&format!("has a text of {length} bytes, longer than the file")));
         }
         self.take(length)
@@ -224,8 +220,8 @@ impl Reader<'_> {
 
     fn name(&mut self, what: &str) -> Result<String> {
         let text = self.string()?;
-        if text.len() > NAME_LIMIT as u64 {
-            return Err(self.bad(&format!("has a {what} of {} bytes", text.len())));
+        if text.length() > NAME_LIMIT as u64 {
+            return Err(self.bad(&format!("has a {what} of {} bytes", text.length())));
         }
         String::from_utf8(text.as_slice().to_vec()).map_err(|_| self.bad(&format!("has a {what} that is not text")))
     }
@@ -292,7 +288,7 @@ impl Reader<'_> {
                 encoding.name()
             )));
         }
-        let bytes = count(&shape).and_then(|elements| encoding.size(elements));
+        let bytes = elements_of(&shape).and_then(|elements| encoding.size(elements));
         let bytes = bytes.ok_or_else(|| self.bad(&format!("tensor {name}: the shape {shape:?} is too large")))?;
         Ok(Info { name, encoding, shape, bytes: bytes as u64, offset })
     }

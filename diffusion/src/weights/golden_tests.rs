@@ -168,7 +168,7 @@ fn original_shapes_are_restored() {
     assert_eq!(source.get("x.fp4.plain.even.weight").unwrap().encoding().name(), "FP4");
     for name in source.names() {
         if let Encoding::FourBit { code, .. } = source.get(name).unwrap().encoding() {
-            assert_eq!(*code, if name.contains("nf4") { fourbit::NF4 } else { fourbit::FP4 }, "{name}");
+            assert_eq!(*code, if name.contains("nf4") { must_tensors::NF4 } else { must_tensors::FP4 }, "{name}");
         }
     }
     let source = open(TYPES).unwrap();
@@ -227,7 +227,7 @@ fn speed() {
         (Encoding::F8 { kind: F8::E4M3, scale: Scale::None }, "F8"),
         (Encoding::F8 { kind: F8::E4M3, scale: Scale::Rows(rows.clone()) }, "F8 rows"),
         (Encoding::Int8 { scale: Scale::Rows(rows) }, "INT8 rows"),
-        (Encoding::FourBit { code: fourbit::NF4, absmax: vec![1.0; ROWS * 64].into(), block: 64 }, "NF4"),
+        (Encoding::FourBit { code: must_tensors::NF4, absmax: vec![1.0; ROWS * 64].into(), block: 64 }, "NF4"),
     ]);
     for (encoding, name) in kinds {
         let size = encoding.size(ROWS * 4096).unwrap();

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use super::bytes::FileBytes;
+use must_tensors::FileBytes;
 
 /// One entry of a file's metadata.
 #[derive(Debug, Clone)]

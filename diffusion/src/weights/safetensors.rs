@@ -7,17 +7,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use must_tensors::{Dense, Encoding, F8, FileBytes, Result, Scale, StoredTensor, unusable};
 use serde::Deserialize;
 use serde::de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::bytes::FileBytes;
-use super::encoding::{Dense, Encoding, F8};
-use super::files::unusable;
 use super::metadata::Metadata;
-use super::scale::Scale;
 use super::source::{AXES_LIMIT, Contents, ENTRY_LIMIT, NAME_LIMIT, TENSOR_LIMIT};
-use super::stored::StoredTensor;
-use crate::error::Result;
 
 /// The limit that the format's own library sets.
 const HEADER_LIMIT: u64 = 100_000_000;
@@ -53,7 +48,7 @@ pub(super) fn read(file: &FileBytes, name: &str) -> Result<Contents> {
         let length = end
             .checked_sub(begin)
             .filter(|length| {
-                let elements = super::stored::count(&entry.shape.0);
+                let elements = must_tensors::elements_of(&entry.shape.0);
                 elements.and_then(|elements| encoding.size(elements)).map(|size| size as u64) == Some(*length)
             })
             .ok_or_else(|| bad(&format!("tensor {tensor}: shape and offsets do not agree")))?;
@@ -71,7 +66,7 @@ pub(super) fn read(file: &FileBytes, name: &str) -> Result<Contents> {
         }
         reached = end;
     }
-    if reached != data.len() {
+    if reached != data.length() {
         return Err(bad("the file is longer than its tensors"));
     }
     contents.metadata = header.metadata.into_iter().map(|(key, text)| (key, Metadata::Text(text))).collect();

@@ -7,12 +7,9 @@ use std::cell::{Cell, RefCell};
 use std::fmt::Display;
 
 use candle_core::{DType, Device, Shape, Tensor};
+use must_tensors::{Result, StoredTensor, unusable};
 
-use super::encoding::{Dense, Encoding};
-use super::files::unusable;
 use super::layout::Tensors;
-use super::stored::StoredTensor;
-use crate::error::Result;
 use crate::{Control, Stage};
 
 /// The device and the number types of a part's layers.
@@ -123,23 +120,5 @@ impl<'a> Scope<'a> {
     pub(crate) fn tensor(&self, name: &str, shape: impl Into<Shape>) -> Result<Tensor> {
         let shape = shape.into();
         Ok(self.stored(name, shape.dims())?.tensor(&self.place.device)?.to_dtype(DType::F32)?)
-    }
-}
-
-impl StoredTensor {
-    /// Loads the whole tensor onto a device. Keeps the types float32, float16 and bfloat16, and decodes all others to float32.
-    pub(crate) fn tensor(&self, device: &Device) -> Result<Tensor> {
-        let dtype = match self.encoding() {
-            Encoding::Dense(Dense::F32) => Some(DType::F32),
-            Encoding::Dense(Dense::F16) => Some(DType::F16),
-            Encoding::Dense(Dense::BF16) => Some(DType::BF16),
-            _ => None,
-        };
-        if let Some(dtype) = dtype {
-            return Ok(Tensor::from_raw_buffer(self.bytes(), dtype, self.shape(), device)?);
-        }
-        let mut values = vec![0f32; self.elements()];
-        self.decode(0, &mut values)?;
-        Ok(Tensor::from_vec(values, self.shape(), device)?)
     }
 }

@@ -5,10 +5,10 @@
 
 use std::collections::BTreeMap;
 
+use must_tensors::{Result, unusable};
 use serde::Deserialize;
 
-use super::files::{ModelFiles, unusable};
-use crate::error::Result;
+use super::files::ModelFiles;
 
 const ENDING: &str = ".safetensors";
 

@@ -7,12 +7,11 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use super::bytes::FileBytes;
-use super::files::{ModelFiles, unusable};
+use must_tensors::{FileBytes, Result, StoredTensor, unusable};
+
+use super::files::ModelFiles;
 use super::metadata::Metadata;
-use super::stored::StoredTensor;
 use super::{companions, gguf, safetensors, shards};
-use crate::error::Result;
 
 /// The limit of a tensor's axes. Video convolutions have five.
 pub(super) const AXES_LIMIT: usize = 8;

@@ -14,7 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The crates in the order in which they are published.
-const CRATES: [&str; 6] = ["must-diffusion", "must-media", "must", "must-ffi", "must-cxx", "must-cli"];
+const CRATES: [&str; 7] = ["must-tensors", "must-diffusion", "must-media", "must", "must-ffi", "must-cxx", "must-cli"];
 
 /// The oldest releases that have what a kind asks of its user: C++17, CPython 3.11, Node 20.3.
 const DEBIAN_FOR_C: Debian = Debian { suite: "bullseye", packages: "gcc g++ make pkg-config cmake" };

@@ -161,7 +161,7 @@ fn every_encoding_computes_with_its_decoded_numbers() {
         encode(&part, place.path());
         let checkpoint = inspect(place.path()).unwrap_or_else(|error| panic!("{name}: {error}"));
         let ours = run(&checkpoint);
-        let tensors = &checkpoint.0.recognised.transformer.tensors;
+        let tensors = checkpoint.0.recognised.transformer.found.tensors();
 
         let plain = tempfile::tempdir().unwrap();
         others(whole.path(), plain.path());

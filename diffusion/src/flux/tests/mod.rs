@@ -9,10 +9,10 @@ mod memory;
 use std::path::Path;
 
 use candle_core::{DType, Tensor};
+use must_tensors::Result;
 
 use super::checkpoint::FluxCheckpoint;
 use super::model::Model;
-use crate::error::Result;
 use crate::family::Sampling;
 use crate::place::{Policy, Residency};
 use crate::request::{Request, Start};

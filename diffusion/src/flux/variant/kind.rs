@@ -3,9 +3,10 @@
 //! Always holds: tensor names and shapes determine the variant. Kontext has the names and shapes of dev: it is recognised by its
 //! file's metadata or file name, and a Kontext file with neither runs as dev.
 
+use must_tensors::{Error, Result};
+
 use super::super::layouts::relatives;
 use super::super::shape::TransformerShape;
-use crate::error::{Error, Result};
 use crate::weights::{FoundNetwork, Inventory, Metadata, Network, Tensors, unusable};
 
 /// A variant of FLUX.1.

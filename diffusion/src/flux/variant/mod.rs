@@ -8,15 +8,16 @@ mod kind;
 #[cfg(test)]
 mod tests;
 
+use must_tensors::{Error, Result};
+
 use self::index::ModelIndex;
 pub(crate) use self::kind::Variant;
 use super::layouts::transformer;
 use super::shape::TransformerShape;
-use crate::error::{Error, Result};
 use crate::parts::{self, Fit, FoundPart, Missing};
 use crate::text::{ClipConfig, T5Config, clip_config, layouts, t5_config};
 use crate::vae::kl::{self, KlConfig, Scaling};
-use crate::weights::{FoundNetwork, Inventory, Network, Tensors};
+use crate::weights::{FoundNetwork, Inventory, Network};
 
 /// A complete model.
 #[derive(Debug)]
@@ -47,9 +48,9 @@ impl Recognised {
         let Some(found) = chosen else {
             return Err(kind::relative(inventory).unwrap_or_else(|| without_transformer(inventory)));
         };
-        let tensors = found.tensors()?;
-        let shape = TransformerShape::read(files, found, &tensors)?;
-        let variant = Variant::of(found, &shape, &tensors)?;
+        let tensors = found.tensors();
+        let shape = TransformerShape::read(files, found, tensors)?;
+        let variant = Variant::of(found, &shape, tensors)?;
 
         let width = |number: usize| format!("a width of {number}");
         let channels = |number: usize| format!("{number} latent channels");
@@ -85,7 +86,7 @@ impl Recognised {
         })?;
         match (t5, clip, vae) {
             (Some(t5), Some(clip), Some(vae)) => {
-                let transformer = FoundPart { found: found.clone(), tensors, config: shape };
+                let transformer = FoundPart { found: found.clone(), config: shape };
                 Ok(Self { variant, transformer, t5, clip, vae })
             }
             (t5, clip, vae) => {
@@ -99,18 +100,13 @@ impl Recognised {
     }
 
     /// Returns all parts that the model uses.
-    pub(crate) fn parts(&self) -> [(&FoundNetwork, &Tensors); 4] {
-        [
-            (&self.transformer.found, &self.transformer.tensors),
-            (&self.t5.found, &self.t5.tensors),
-            (&self.clip.found, &self.clip.tensors),
-            (&self.vae.found, &self.vae.tensors),
-        ]
+    pub(crate) fn parts(&self) -> [&FoundNetwork; 4] {
+        [&self.transformer.found, &self.t5.found, &self.clip.found, &self.vae.found]
     }
 
     /// Describes the model in one sentence: the variant, and the file, layout and encodings of each part.
     pub(crate) fn describe(&self) -> String {
-        let parts = self.parts().map(|(found, _)| describe_network(found, None));
+        let parts = self.parts().map(|part| describe_network(part, None));
         format!("{}: {}", self.variant.name(), parts.join(", "))
     }
 }

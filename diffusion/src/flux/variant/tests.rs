@@ -76,9 +76,7 @@ fn separate_parts_take_precedence_over_a_file_with_all_parts() {
     .concat();
     let model = recognise(&Folder::new().with("all.safetensors", all.clone())).unwrap();
     assert_eq!(model.variant.name(), "FLUX.1 schnell");
-    assert!(
-        model.parts().iter().all(|(found, tensors)| found.origin() == "all.safetensors" && tensors.unknown.is_empty())
-    );
+    assert!(model.parts().iter().all(|part| part.origin() == "all.safetensors" && part.unknown().is_empty()));
     let folder = Folder::new().with("all.safetensors", all).with("ae.safetensors", autoencoder(16));
     assert_eq!(recognise(&folder).unwrap().vae.found.origin(), "ae.safetensors");
     // With the encoder of another model in the folder.

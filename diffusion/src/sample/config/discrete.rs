@@ -3,8 +3,9 @@
 //! `rescale_betas_zero_snr` is also obeyed for `DPMSolverSDEScheduler`, which has no such option, because the setting
 //! describes how the model was trained.
 
+use must_tensors::Result;
+
 use super::SchedulerConfig;
-use crate::error::Result;
 use crate::sample::discrete::{Discrete, Timesteps};
 use crate::sample::lcm::LcmSettings;
 use crate::sample::prediction::Prediction;
@@ -156,6 +157,6 @@ impl SchedulerConfig {
 
     fn refused<T>(&self, name: &str) -> Result<T> {
         self.refuse(&[(name, true)])?;
-        Err(crate::error::Error::internal("a setting was not refused"))
+        Err(must_tensors::Error::internal("a setting was not refused"))
     }
 }

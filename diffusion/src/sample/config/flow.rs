@@ -1,7 +1,8 @@
 //! Reads the schedules of flow models.
 
+use must_tensors::Result;
+
 use super::SchedulerConfig;
-use crate::error::Result;
 use crate::sample::dpm::DpmSettings;
 use crate::sample::schedule::{LevelSource, Schedule, Solver};
 use crate::sample::shift::DynamicShift;

@@ -6,10 +6,10 @@
 mod discrete;
 mod flow;
 
+use must_tensors::Result;
 use serde::{Deserialize, Serialize};
 
 use super::schedule::Schedule;
-use crate::error::Result;
 use crate::weights::{ModelFiles, unusable};
 
 /// The file's path in a folder of diffusers.

@@ -1,14 +1,13 @@
 //! Compares Brownian motions with those of torchsde.
 
-use super::super::brownian::BrownianTree;
-use super::super::seeds::state;
 use super::{difference, discrete_tensors};
 use candle_core::{Device, Tensor};
+use must_tensors::{BrownianTree, seed_words};
 
 #[test]
 fn seeds_equal_those_of_numpy() {
-    assert_eq!(state(42, &[], 3), [387_750_627, 2_536_650_517, 4_078_839_648]);
-    assert_eq!(state(42, &[0, 0], 4), [2_102_017_995, 2_891_809_698, 2_144_110_403, 379_559_146]);
+    assert_eq!(seed_words(42, &[], 3), [387_750_627, 2_536_650_517, 4_078_839_648]);
+    assert_eq!(seed_words(42, &[0, 0], 4), [2_102_017_995, 2_891_809_698, 2_144_110_403, 379_559_146]);
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Tests of schedules from files: each setting is obeyed or refused by name.
 
+use must_tensors::ErrorKind;
 use serde_json::{Value, json};
 
 use super::super::*;
-use crate::error::ErrorKind;
 
 #[test]
 fn unsupported_settings_of_flow_models_are_refused_by_name() {
@@ -57,7 +57,7 @@ fn unsupported_settings_of_flow_models_are_refused_by_name() {
 }
 
 /// Reads a configuration of `class` like that of Stable Diffusion XL, with one more setting.
-fn stable(class: &str, name: &str, value: Value) -> crate::error::Result<Schedule> {
+fn stable(class: &str, name: &str, value: Value) -> must_tensors::Result<Schedule> {
     let mut config = json!({"_class_name": class, "beta_start": 0.00085, "beta_end": 0.012,
         "beta_schedule": "scaled_linear", "timestep_spacing": "leading", "steps_offset": 1, "clip_sample": false,
         "set_alpha_to_one": false, "trained_betas": null, "sigma_max": null, "skip_prk_steps": true});

@@ -2,11 +2,11 @@
 //! `tools/golden/discrete_samplers.py`), and tests properties that need no reference.
 
 use candle_core::{Device, Tensor};
+use must_tensors::ErrorKind;
 use serde::Deserialize;
 
 use super::super::*;
 use super::{difference, discrete_tensors, values};
-use crate::error::ErrorKind;
 
 /// The largest allowed difference of a step from the reference, relative to the largest value.
 const TOLERANCE: f32 = 3e-6;

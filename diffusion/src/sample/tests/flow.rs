@@ -4,13 +4,13 @@
 use std::collections::HashMap;
 
 use candle_core::{Device, Tensor};
+use must_tensors::ErrorKind;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::flow::FlowGrid;
 use super::super::*;
 use super::{difference, values};
-use crate::error::ErrorKind;
 
 /// The largest allowed difference of a step from the reference, relative to the largest value.
 const TOLERANCE: f32 = 1e-6;

@@ -1,9 +1,9 @@
 //! The fields of diffusers' `config.json` of a UNet.
 
+use must_tensors::Result;
 use serde::Deserialize;
 
 use super::unet::UnetShape;
-use crate::error::Result;
 use crate::parts::{ConfigJson, text_of};
 
 /// One number for all levels, or one per level.

@@ -1,9 +1,9 @@
 //! Sizes of published UNets, with configurations that fit and that contradict them.
 
+use must_tensors::Result;
 use serde_json::json;
 
 use super::*;
-use crate::error::Result;
 use crate::sdxl::layouts::samples::{SDXL, original};
 use crate::sdxl::layouts::unet::NETWORK;
 use crate::testing::samples::{Folder, Sample};
@@ -15,7 +15,7 @@ fn shape_of(sample: Sample, config: Option<&serde_json::Value>) -> Result<UnetSh
     }
     let inventory = folder.inventory_of(&crate::sdxl::layouts::all());
     let found = inventory.copies(&NETWORK)[0];
-    UnetShape::read(inventory.files(), found, &found.tensors().unwrap())
+    UnetShape::read(inventory.files(), found, found.tensors())
 }
 
 #[track_caller]

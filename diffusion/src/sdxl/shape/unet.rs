@@ -1,7 +1,8 @@
 //! The sizes of a UNet, from the shapes of its tensors.
 
+use must_tensors::Result;
+
 use super::config::ConfigFields;
-use crate::error::Result;
 use crate::parts::{ConfigJson, axis};
 use crate::weights::{FoundNetwork, ModelFiles, Tensors, unusable};
 

@@ -54,7 +54,7 @@ fn every_encoding_computes_with_its_decoded_numbers() {
         others(place.path());
         encode(&unet, place.path());
         let checkpoint = inspect(place.path()).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let tensors = &checkpoint.0.recognised.unet.tensors;
+        let tensors = checkpoint.0.recognised.unet.found.tensors();
         let ours = picture(&checkpoint, DType::F32);
 
         let plain = tempfile::tempdir().unwrap();
@@ -91,7 +91,7 @@ fn convolutions_in_blocks_compute_with_their_decoded_numbers() {
         others(place.path());
         crate::testing::files::write_gguf_relaid(&place.path().join("unet.gguf"), &unet, "sdxl", kind);
         let checkpoint = inspect(place.path()).unwrap();
-        let tensors = &checkpoint.0.recognised.unet.tensors;
+        let tensors = checkpoint.0.recognised.unet.found.tensors();
         let conv = tensors.get("down_blocks.2.resnets.1.conv1.weight").unwrap();
         assert_eq!(
             (conv.shape(), conv.encoding().name()),

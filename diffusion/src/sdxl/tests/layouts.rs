@@ -163,8 +163,7 @@ fn every_layout_gives_the_same_bits() {
         let place = tempfile::tempdir().unwrap();
         write_layout(&parts, place.path());
         let checkpoint = inspect(place.path()).unwrap_or_else(|error| panic!("{layout}: {error}"));
-        let unknown: Vec<&String> =
-            checkpoint.0.recognised.parts().flat_map(|(found, _)| found.unknown().iter()).collect();
+        let unknown: Vec<&String> = checkpoint.0.recognised.parts().flat_map(|part| part.unknown().iter()).collect();
         assert_eq!(unknown, Vec::<&String>::new(), "{layout}");
         let frames = load(&checkpoint).generate(&request, &mut Silent).unwrap();
         match &first {

@@ -10,9 +10,10 @@ mod runs;
 
 use std::path::Path;
 
+use must_tensors::Result;
+
 use super::checkpoint::SdxlCheckpoint;
 use super::model::Model;
-use crate::error::Result;
 use crate::family::Sampling;
 use crate::place::{Policy, Residency};
 use crate::request::{Request, Start};

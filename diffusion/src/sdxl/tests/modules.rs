@@ -1,5 +1,7 @@
 //! Compares the UNet and its modules with the reference library.
 
+use std::sync::Arc;
+
 use candle_core::{DType, Tensor};
 
 use super::made;
@@ -12,13 +14,13 @@ use crate::testing::{Golden, Silent, check, golden};
 use crate::weights::{Inventory, Loading, ModelFiles, Scope, Tensors};
 
 /// Writes a UNet to a folder and reads its tensors and sizes.
-fn opened(part: &str) -> (tempfile::TempDir, Tensors, UnetShape) {
+fn opened(part: &str) -> (tempfile::TempDir, Arc<Tensors>, UnetShape) {
     let folder = tempfile::tempdir().unwrap();
     write(&folder.path().join("unet/diffusion_pytorch_model.safetensors"), &made::part(part));
     let files = ModelFiles::Folder(folder.path().to_owned());
     let inventory = Inventory::read(&files, &crate::sdxl::layouts::all()).unwrap();
     let [found] = inventory.all() else { panic!("{:?}", inventory.all()) };
-    let tensors = found.tensors().unwrap();
+    let tensors = found.tensors().clone();
     let shape = UnetShape::read(&files, found, &tensors).unwrap();
     (folder, tensors, shape)
 }

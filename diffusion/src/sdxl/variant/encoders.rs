@@ -3,12 +3,13 @@
 //! Always holds: the projection of the second encoder is as wide as the UNet's pooled state; the widths of both encoders add up
 //! to that of the UNet's text states.
 
+use must_tensors::Result;
+
 use super::super::shape::UnetShape;
-use crate::error::Result;
 use crate::parts::{FoundPart, Missing};
 use crate::text::layouts::clip::NETWORK;
 use crate::text::{ClipConfig, clip_config};
-use crate::weights::{FoundNetwork, Inventory, Tensors, unusable};
+use crate::weights::{FoundNetwork, Inventory, unusable};
 
 /// Width of the published CLIP-L encoder.
 const CLIP_L: usize = 768;
@@ -27,16 +28,14 @@ impl Encoders {
         let (context, pooled) = unet.map_or((CLIP_L + BIG_G, BIG_G), |unet| (unet.context, unet.pooled));
         let mut copies = vec![];
         for found in inventory.copies(&NETWORK) {
-            let tensors = found.tensors()?;
-            let config = clip_config(inventory.files(), found, &tensors)?;
-            copies.push((found, tensors, config));
+            copies.push((found, clip_config(inventory.files(), found, found.tensors())?));
         }
         let second = choose(&copies, |config| config.projection == Some(pooled) && config.width < context)?;
         let width = context - second.as_ref().map_or(BIG_G.min(context), |second| second.config.width);
         // Some files of the first encoder have a projection, which SDXL does not use.
         let first = choose(&copies, |config| config.width == width)?
             .map(|first| FoundPart { config: ClipConfig { projection: None, ..first.config }, ..first });
-        if let (Some((found, _, config)), true) = (copies.first(), first.is_none() && second.is_none()) {
+        if let (Some((found, config)), true) = (copies.first(), first.is_none() && second.is_none()) {
             return Err(unusable(format!(
                 "the text encoder in {} has a width of {}, and the UNet wants two text encoders whose widths add up to {context}, \
                  one of them with a projection to {pooled}",
@@ -75,16 +74,12 @@ impl Encoders {
 
 /// Returns the copy that fits.
 fn choose(
-    copies: &[(&FoundNetwork, Tensors, ClipConfig)],
+    copies: &[(&FoundNetwork, ClipConfig)],
     fits: impl Fn(&ClipConfig) -> bool,
 ) -> Result<Option<FoundPart<ClipConfig>>> {
     let fitting: Vec<&FoundNetwork> =
-        copies.iter().filter(|(_, _, config)| fits(config)).map(|(found, ..)| *found).collect();
+        copies.iter().filter(|(_, config)| fits(config)).map(|(found, _)| *found).collect();
     let chosen = FoundNetwork::choose(&fitting)?;
-    let piece = copies.iter().find(|(found, ..)| chosen.is_some_and(|chosen| std::ptr::eq(*found, chosen)));
-    Ok(piece.map(|(found, tensors, config)| FoundPart {
-        found: (*found).clone(),
-        tensors: tensors.clone(),
-        config: config.clone(),
-    }))
+    let piece = copies.iter().find(|(found, _)| chosen.is_some_and(|chosen| std::ptr::eq(*found, chosen)));
+    Ok(piece.map(|(found, config)| FoundPart { found: (*found).clone(), config: config.clone() }))
 }

@@ -10,17 +10,18 @@ mod relatives;
 mod tests;
 mod training;
 
+use must_tensors::Result;
+
 use self::encoders::Encoders;
 use self::index::ModelIndex;
 pub(crate) use self::training::Training;
 use super::layouts::unet;
 use super::shape::UnetShape;
-use crate::error::Result;
 use crate::parts::{self, Fit, FoundPart, Missing};
 use crate::sample::Schedule;
 use crate::text::ClipConfig;
 use crate::vae::kl::{self, KlConfig, Scaling};
-use crate::weights::{FoundNetwork, Inventory, Tensors};
+use crate::weights::{FoundNetwork, Inventory};
 
 /// A complete model.
 #[derive(Debug)]
@@ -69,17 +70,14 @@ impl Recognised {
     }
 
     /// Returns all parts that the model uses.
-    pub(crate) fn parts(&self) -> impl Iterator<Item = (&FoundNetwork, &Tensors)> {
-        let encoders = self.encoders.iter().map(|part| (&part.found, &part.tensors));
-        [(&self.unet.found, &self.unet.tensors)]
-            .into_iter()
-            .chain(encoders)
-            .chain([(&self.vae.found, &self.vae.tensors)])
+    pub(crate) fn parts(&self) -> impl Iterator<Item = &FoundNetwork> {
+        let encoders = self.encoders.iter().map(|part| &part.found);
+        [&self.unet.found].into_iter().chain(encoders).chain([&self.vae.found])
     }
 
     /// Describes the model in one sentence: how it was trained, and the file, layout and encodings of each part.
     pub(crate) fn describe(&self) -> String {
-        let parts: Vec<String> = self.parts().map(|(found, _)| parts::describe_network(found, None)).collect();
+        let parts: Vec<String> = self.parts().map(|part| parts::describe_network(part, None)).collect();
         format!("{}: {}", self.name(), parts.join(", "))
     }
 }

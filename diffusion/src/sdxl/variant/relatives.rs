@@ -3,9 +3,10 @@
 //! Always holds: names and shapes of tensors decide, and marker tensors that trainers add to a file; a related model is refused
 //! by name.
 
+use must_tensors::{Error, Result};
+
 use super::super::layouts::unet;
 use super::super::shape::UnetShape;
-use crate::error::{Error, Result};
 use crate::parts::FoundPart;
 use crate::weights::{FoundNetwork, Inventory, Tensors, unusable};
 
@@ -33,18 +34,15 @@ pub(super) fn unet(inventory: &Inventory) -> Result<Option<FoundPart<UnetShape>>
     let mut fitting = vec![];
     let mut refusal = None;
     for found in inventory.copies(&unet::NETWORK) {
-        let tensors = found.tensors()?;
-        match relative(found, &tensors) {
+        match relative(found, found.tensors()) {
             Some(name) => refusal = refusal.or(Some(refused(found, &name))),
-            None => fitting.push((found, tensors)),
+            None => fitting.push(found),
         }
     }
-    let chosen = FoundNetwork::choose(&fitting.iter().map(|(found, _)| *found).collect::<Vec<_>>())?;
-    let unet = fitting.into_iter().find(|(found, _)| chosen.is_some_and(|chosen| std::ptr::eq(*found, chosen)));
-    match (unet, refusal) {
-        (Some((found, tensors)), _) => {
-            let config = UnetShape::read(inventory.files(), found, &tensors)?;
-            Ok(Some(FoundPart { found: found.clone(), tensors, config }))
+    match (FoundNetwork::choose(&fitting)?, refusal) {
+        (Some(found), _) => {
+            let config = UnetShape::read(inventory.files(), found, found.tensors())?;
+            Ok(Some(FoundPart { found: found.clone(), config }))
         }
         (None, Some(error)) => Err(error),
         (None, None) => Ok(None),

@@ -6,7 +6,8 @@
 //! Marker tensors: <https://github.com/comfyanonymous/ComfyUI/blob/master/comfy/supported_models.py>; metadata:
 //! <https://github.com/Stability-AI/ModelSpec>.
 
-use crate::error::Result;
+use must_tensors::Result;
+
 use crate::sample::{Discrete, Prediction, SamplerName, Schedule, SchedulerConfig, Spacing};
 use crate::weights::{FoundNetwork, Metadata, ModelFiles};
 

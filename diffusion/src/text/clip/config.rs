@@ -3,11 +3,11 @@
 //!
 //! Always holds: a field of a `config.json` that changes the computation is either honoured or refused by name.
 
+use must_tensors::Result;
 use serde::Deserialize;
 
 use super::super::layouts::clip::OPEN_CLIP;
 use crate::clip::{ClipSizes, HiddenAct};
-use crate::error::Result;
 use crate::parts::{ConfigJson, LARGEST, axis, text_of};
 use crate::weights::{FoundNetwork, ModelFiles, Tensors, unusable};
 

@@ -12,10 +12,10 @@ mod config;
 pub(crate) mod tests;
 
 use candle_core::{DType, Device, Tensor};
+use must_tensors::{Error, Result};
 
 pub(crate) use self::config::{ClipConfig, clip_config};
 use crate::clip::{ClipLayer, ClipNorm, causal_mask};
-use crate::error::{Error, Result};
 use crate::nn::{Activation, Embedding, Linear};
 use crate::place::HoldsWeights;
 use crate::weights::{Scope, unusable};

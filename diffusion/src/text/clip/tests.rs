@@ -20,12 +20,12 @@ pub(crate) fn encoders(folder: &Path, projected: bool) -> Vec<ClipEncoder> {
     let mut encoders = vec![];
     for found in inventory.copies(&NETWORK) {
         assert_eq!(found.unknown(), Vec::<String>::new());
-        let tensors = found.tensors().unwrap();
-        let mut config = clip_config(&files, found, &tensors).unwrap();
+        let tensors = found.tensors();
+        let mut config = clip_config(&files, found, tensors).unwrap();
         config.projection = config.projection.filter(|_| projected);
         let mut silent = Silent;
         let loading = Loading::new(&mut silent, 0);
-        let scope = Scope::root(&tensors, &crate::testing::place(), &loading);
+        let scope = Scope::root(tensors, &crate::testing::place(), &loading);
         encoders.push(ClipEncoder::load(&config, &scope).unwrap());
     }
     encoders.sort_by_key(|encoder| encoder.config().width);

@@ -3,9 +3,10 @@
 //! Always holds: a chunk is the start token, at most as many tokens as fit, the end token, and padding. All chunks of a prompt
 //! have the same length. When a chunk is full and has a comma near its end, the tokens after that comma move to the next chunk.
 
+use must_tensors::Result;
+
 use super::super::tokenizer::PromptTokenizer;
 use super::parse::{Piece, parse};
-use crate::error::Result;
 use crate::weights::unusable;
 
 /// The number of tokens at the end of a full chunk among which a comma is searched: the default of AUTOMATIC1111's web UI.

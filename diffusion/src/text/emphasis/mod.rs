@@ -15,10 +15,10 @@ mod parse;
 mod tests;
 
 use candle_core::{DType, Tensor};
+use must_tensors::{Error, Result};
 
 pub(crate) use self::chunks::{Chunk, ClipTokenizer, Padding};
 use super::clip::{ClipEncoder, ClipStates};
-use crate::error::{Error, Result};
 
 impl ClipEncoder {
     /// Computes the states `[sum of the chunks' ids, width]` of a prompt, with the last `skip` layers left out. Each chunk

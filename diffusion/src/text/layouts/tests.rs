@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use must_tensors::Result;
+
 use super::super::clip::{ClipConfig, clip_config};
 use super::super::t5::T5Config;
 use super::super::t5_config::t5_config;
 use super::samples::*;
 use super::{clip, t5, umt5};
 use crate::clip::HiddenAct;
-use crate::error::Result;
 use crate::testing::samples::{Folder, Sample, below, source};
 use crate::weights::{FoundNetwork, Layout, ModelFiles, Network, Source, StoredTensor, Tensors};
 
@@ -127,7 +128,7 @@ fn both_encoders_of_one_file_are_recognised() {
         let mut copies = vec![];
         for found in inventory.copies(&clip::NETWORK) {
             assert_eq!(found.unknown(), Vec::<String>::new());
-            let config = clip_config(inventory.files(), found, &found.tensors().unwrap()).unwrap();
+            let config = clip_config(inventory.files(), found, found.tensors()).unwrap();
             copies.push((config.width, config.layers, config.activation));
         }
         copies.sort_by_key(|(width, ..)| *width);
@@ -184,7 +185,7 @@ fn read_one<T>(
     }
     let inventory = folder.inventory_of(&layouts());
     let copies = inventory.copies(network);
-    read(inventory.files(), copies[0], &copies[0].tensors().unwrap())
+    read(inventory.files(), copies[0], copies[0].tensors())
 }
 
 #[track_caller]

@@ -5,9 +5,9 @@
 //! References: <https://github.com/google/sentencepiece/blob/master/src/normalizer.cc>;
 //! <https://github.com/huggingface/spm_precompiled/blob/main/src/lib.rs>
 
+use must_tensors::Result;
 use unicode_segmentation::UnicodeSegmentation;
 
-use crate::error::Result;
 use crate::weights::unusable;
 
 /// Groups of this many bytes or more are replaced one character at a time.

@@ -7,7 +7,8 @@
 //! Paper: "Subword Regularization", <https://arxiv.org/abs/1804.10959>. Reference: `encode_optimized` in
 //! <https://github.com/huggingface/tokenizers/blob/main/tokenizers/src/models/unigram/model.rs>
 
-use crate::error::Result;
+use must_tensors::Result;
+
 use crate::weights::unusable;
 
 /// The difference between the score of an unknown character and the lowest score of a piece.

@@ -8,8 +8,9 @@
 
 use std::borrow::Cow;
 
+use must_tensors::{Error, Result};
+
 use super::{Charsmap, Prefix, Rules, Spaces, Unigram, UnigramTokenizer, printed_score};
-use crate::error::{Error, Result};
 use crate::weights::unusable;
 
 /// The limit of pieces. No published vocabulary has as many.

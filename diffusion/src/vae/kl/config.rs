@@ -6,10 +6,10 @@
 //! name.
 
 use candle_core::Tensor;
+use must_tensors::Result;
 use serde::Deserialize;
 
 use super::plan::COLOURS;
-use crate::error::Result;
 use crate::parts::{ConfigJson, axis, text_of};
 use crate::weights::{FoundNetwork, ModelFiles, Tensors, unusable};
 

@@ -18,12 +18,12 @@ mod tiles;
 mod work;
 
 use candle_core::Tensor;
+use must_tensors::{Error, Result};
 
 pub(crate) use self::config::{KlConfig, Scaling};
 use self::stage::Stage;
 use self::work::Direction;
 use super::Progress;
-use crate::error::{Error, Result};
 use crate::place::HoldsWeights;
 use crate::weights::Scope;
 

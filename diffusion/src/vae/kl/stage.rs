@@ -4,9 +4,9 @@
 //! picture, given ones that are the same for all tiles. [`Norms`] chooses between the two.
 
 use candle_core::Tensor;
+use must_tensors::{Error, Result};
 
 use super::plan::{Kind, StagePlan};
-use crate::error::{Error, Result};
 use crate::nn::{Activation, Conv, Linear, Resize, attention, group_moments, group_norm, group_norm_by};
 use crate::weights::Scope;
 

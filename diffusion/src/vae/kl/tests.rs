@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use candle_core::Tensor;
+use must_tensors::{Error, Result};
 
 use super::golden::{frame, load, of, scaling, weights};
 use super::layout::{DIFFUSERS, LAYOUTS, ORIGINAL};
 use super::work::Direction;
 use super::{KlConfig, KlVae, Scaling};
-use crate::error::{Error, Result};
 use crate::testing::{golden, values};
 use crate::weights::{Inventory, Layout, ModelFiles, Source, StoredTensor, Tensors};
 
@@ -144,7 +144,7 @@ fn sizes_come_from_tensors_and_scales_from_config_json() {
             let sources = vec![(vec!["vae/model.safetensors".to_owned()], source.clone())];
             let inventory = Inventory::with_sources(&files, sources, LAYOUTS).unwrap();
             let found = inventory.copies(&super::layout::NETWORK)[0];
-            KlConfig::read(&files, found, &found.tensors().unwrap(), Scaling { factor: 0.5, shift: 0.25 })
+            KlConfig::read(&files, found, found.tensors(), Scaling { factor: 0.5, shift: 0.25 })
         };
         let config = read(Some(&json)).unwrap();
         let expected = KlConfig { widths: vec![32, 32, 64, 64], blocks: 1, ..published(channels) };

@@ -9,10 +9,10 @@
 //! Always holds: with the same means and deviations, tiles give the same numbers as the whole picture.
 
 use candle_core::Tensor;
+use must_tensors::Result;
 
 use super::stage::{Norms, Stage};
 use super::work::{Cut, Direction, widest};
-use crate::error::Result;
 use crate::vae::Progress;
 
 /// The number of strips in a sample. Layers see a false edge where two strips meet, so there are only a few.

@@ -1,7 +1,8 @@
 //! The sizes of the image encoder.
 
+use must_tensors::Result;
+
 use super::{ConfigJson, text_of};
-use crate::error::Result;
 use crate::vision::ClipVisionConfig;
 use crate::weights::{FoundNetwork, ModelFiles, Tensors};
 

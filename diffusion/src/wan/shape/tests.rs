@@ -1,9 +1,10 @@
 //! Sizes of published files, and configurations that fit them or contradict them.
 
+use must_tensors::Result;
+
 use super::super::layouts::samples::{self, Folder, Sample, Sizes};
 use super::super::layouts::{image, transformer, vae};
 use super::*;
-use crate::error::Result;
 use crate::vae::VaeConfig;
 use crate::vision::ClipVisionConfig;
 use crate::weights::{FoundNetwork, ModelFiles, Network, Tensors};
@@ -21,7 +22,7 @@ fn read_one<T>(
     }
     let inventory = folder.inventory();
     let copies = inventory.copies(network);
-    read(inventory.files(), copies[0], &copies[0].tensors().unwrap())
+    read(inventory.files(), copies[0], copies[0].tensors())
 }
 
 fn transformer_of(sample: Sample, config: Option<&str>) -> Result<TransformerShape> {

@@ -1,9 +1,9 @@
 //! The sizes of the transformer.
 
+use must_tensors::Result;
 use serde::Deserialize;
 
 use super::{ConfigJson, axis, text_of};
-use crate::error::Result;
 use crate::weights::{FoundNetwork, ModelFiles, Tensors, unusable};
 
 /// Channels of a head in every published model. Shapes do not determine it.

@@ -1,9 +1,9 @@
 //! The sizes of the autoencoders.
 
+use must_tensors::Result;
 use serde::Deserialize;
 
 use super::{ConfigJson, axis, text_of};
-use crate::error::Result;
 use crate::vae::VaeConfig;
 use crate::weights::{FoundNetwork, ModelFiles, Tensors, unusable};
 

@@ -40,7 +40,7 @@ fn every_encoding_computes_with_its_decoded_numbers() {
         encode(&part, place.path());
         let checkpoint = inspect(place.path()).unwrap_or_else(|error| panic!("{name}: {error}"));
         let ours = clip(&checkpoint);
-        let tensors = &checkpoint.0.recognised.experts[0].tensors;
+        let tensors = checkpoint.0.recognised.experts[0].found.tensors();
 
         let plain = tempfile::tempdir().unwrap();
         others(whole.path(), plain.path());

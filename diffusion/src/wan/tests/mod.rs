@@ -12,11 +12,11 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use candle_core::{DType, Tensor};
+use must_tensors::Result;
 
 use super::checkpoint::WanCheckpoint;
 use super::model::Model;
 use crate::control::{Control, Stage};
-use crate::error::Result;
 use crate::family::Sampling;
 use crate::place::{Policy, Residency};
 use crate::request::{Frames, Request, Start};

@@ -1,8 +1,9 @@
 //! Error texts for missing parts of a Wan model.
 
+use must_tensors::Error;
+
 use super::super::shape::TransformerShape;
 use super::kind::{Kind, Variant};
-use crate::error::Error;
 use crate::parts;
 use crate::weights::{Expert, Inventory};
 

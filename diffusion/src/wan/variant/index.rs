@@ -1,8 +1,8 @@
 //! `model_index.json`, which diffusers writes beside the folders of a model.
 
+use must_tensors::Result;
 use serde::Deserialize;
 
-use crate::error::Result;
 use crate::weights::{ModelFiles, unusable};
 
 const FILE: &str = "model_index.json";

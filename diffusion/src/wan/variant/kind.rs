@@ -3,8 +3,9 @@
 //! Always holds: names and shapes decide. Relatives of Wan that share its blocks but need more than this code computes are
 //! refused by name.
 
+use must_tensors::{Error, Result};
+
 use super::super::shape::TransformerShape;
-use crate::error::{Error, Result};
 use crate::weights::{Tensors, unusable};
 
 /// The inputs that a transformer was trained to start from.

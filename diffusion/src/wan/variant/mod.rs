@@ -10,13 +10,14 @@ mod recommended;
 #[cfg(test)]
 mod tests;
 
+use must_tensors::{Error, Result};
+
 use self::explain::{KnownTransformer, Missing};
 use self::index::ModelIndex;
 pub(crate) use self::kind::{Kind, Variant};
 pub(crate) use self::recommended::Recommended;
 use super::layouts::{image, text, transformer, vae};
 use super::shape::{TransformerShape, image_config};
-use crate::error::{Error, Result};
 use crate::parts::{self, Fit, FoundPart};
 use crate::text::{T5Config, t5_config};
 use crate::vae::VaeConfig;
@@ -59,7 +60,7 @@ impl Recognised {
         };
         let shape = first.config.clone();
         let variant = Variant {
-            kind: Kind::of(&shape, &first.tensors, expand)?,
+            kind: Kind::of(&shape, first.found.tensors(), expand)?,
             experts: experts.len(),
             width: shape.inner_dim(),
         };
@@ -99,7 +100,7 @@ impl Recognised {
         let (Some(text), Some(vae), []) = (text, vae, missing.as_slice()) else {
             return Err(explain::incomplete(inventory, &missing, Some(known)));
         };
-        check_together(&shape, &first.tensors, &vae.config, image.as_ref())?;
+        check_together(&shape, first.found.tensors(), &vae.config, image.as_ref())?;
         Ok(Self {
             variant,
             vocabulary: vocabulary(inventory, &text.found),
@@ -134,15 +135,15 @@ impl Recognised {
     }
 
     /// Returns all parts that the model uses.
-    pub(crate) fn parts(&self) -> impl Iterator<Item = (&FoundNetwork, &Tensors)> {
-        let image = self.image.iter().map(|piece| (&piece.found, &piece.tensors));
-        let experts = self.experts.iter().map(|piece| (&piece.found, &piece.tensors));
-        experts.chain([(&self.text.found, &self.text.tensors), (&self.vae.found, &self.vae.tensors)]).chain(image)
+    pub(crate) fn parts(&self) -> impl Iterator<Item = &FoundNetwork> {
+        let image = self.image.iter().map(|part| &part.found);
+        let experts = self.experts.iter().map(|part| &part.found);
+        experts.chain([&self.text.found, &self.vae.found]).chain(image)
     }
 
     /// Describes the model in one sentence: the variant, and the file, layout and encodings of each part.
     pub(crate) fn describe(&self) -> String {
-        let parts: Vec<String> = self.parts().map(|(found, _)| parts::describe_network(found, None)).collect();
+        let parts: Vec<String> = self.parts().map(|part| parts::describe_network(part, None)).collect();
         format!("{}: {}", self.variant.name(), parts.join(", "))
     }
 }
@@ -154,9 +155,8 @@ fn experts(
     notes: &mut Vec<String>,
 ) -> Result<Vec<FoundPart<TransformerShape>>> {
     let piece = |found: &FoundNetwork| -> Result<FoundPart<TransformerShape>> {
-        let tensors = found.tensors()?;
-        let config = TransformerShape::read(inventory.files(), found, &tensors)?;
-        Ok(FoundPart { found: found.clone(), tensors, config })
+        let config = TransformerShape::read(inventory.files(), found, found.tensors())?;
+        Ok(FoundPart { found: found.clone(), config })
     };
     let (high, low) = match Experts::of(&inventory.copies(&transformer::NETWORK))? {
         Experts::None => return Ok(vec![]),

@@ -3,8 +3,9 @@
 //! Values: `generate.py` of <https://github.com/Wan-Video/Wan2.1>, `wan/configs` of
 //! <https://github.com/Wan-Video/Wan2.2>.
 
+use must_tensors::Result;
+
 use super::kind::{Kind, Variant};
-use crate::error::Result;
 use crate::sample::{SamplerName, Schedule, SchedulerConfig, Spacing};
 use crate::weights::ModelFiles;
 

@@ -5,9 +5,10 @@
 
 use std::sync::Arc;
 
+use must_tensors::{Error, Result, unusable};
+
 use super::expert::{self, Expert};
-use crate::error::{Error, Result};
-use crate::weights::files::{ModelFiles, unusable};
+use crate::weights::files::ModelFiles;
 use crate::weights::layout::{Layout, Network, Part, Tensors, is_ignored};
 use crate::weights::metadata::Metadata;
 use crate::weights::source::Source;
@@ -16,10 +17,9 @@ use crate::weights::source::Source;
 #[derive(Debug, Clone)]
 pub(crate) struct FoundNetwork {
     layout: &'static Layout,
-    prefix: String,
-    foreign: Vec<String>,
     files: Vec<String>,
     source: Arc<Source>,
+    tensors: Arc<Tensors>,
     /// Whether its file also holds other networks.
     pub(super) bundled: bool,
     /// The expert that the names of files and folders state, and whether they state it in full.
@@ -42,6 +42,7 @@ impl FoundNetwork {
         folder: &ModelFiles,
     ) -> Result<Self> {
         let tensors = layout.apply(source, prefix, foreign)?;
+        let unknown = tensors.unknown.clone();
         let first = files.first().map_or(source.origin(), String::as_str);
         let within = first.rfind('/').and_then(|slash| first.get(..=slash)).unwrap_or_default();
         let config = format!("{within}config.json");
@@ -53,17 +54,16 @@ impl FoundNetwork {
         };
         let mut found = Self {
             layout,
-            prefix: prefix.to_owned(),
-            foreign: foreign.iter().map(|&prefix| prefix.to_owned()).collect(),
             files: files.to_vec(),
             source: source.clone(),
             bundled: false,
             expert,
             config: folder.has(&config).then_some(config),
             encodings: encodings(&tensors),
+            tensors: Arc::new(tensors),
             unknown: vec![],
         };
-        found.add_unknown(tensors.unknown);
+        found.add_unknown(unknown);
         Ok(found)
     }
 
@@ -80,12 +80,6 @@ impl FoundNetwork {
     /// Returns the name of the layout of its tensors.
     pub(crate) fn layout(&self) -> &'static str {
         self.layout.name
-    }
-
-    /// Returns the prefix of its tensors' names.
-    #[cfg(test)]
-    pub(crate) fn prefix(&self) -> &str {
-        &self.prefix
     }
 
     /// Returns its files, in order.
@@ -134,10 +128,9 @@ impl FoundNetwork {
         &self.unknown
     }
 
-    /// Returns its tensors under their canonical names. Reads no tensor.
-    pub(crate) fn tensors(&self) -> Result<Tensors> {
-        let foreign: Vec<&str> = self.foreign.iter().map(String::as_str).collect();
-        self.layout.apply(&self.source, &self.prefix, &foreign)
+    /// Returns its tensors under their canonical names.
+    pub(crate) fn tensors(&self) -> &Arc<Tensors> {
+        &self.tensors
     }
 
     /// Chooses one of `copies`, and prefers one that has a file of its own. `None` if there are no copies. Fails if nothing
@@ -158,11 +151,10 @@ impl FoundNetwork {
 
     /// Returns whether the tensors of both have the same names, shapes and encodings.
     fn resembles(&self, other: &Self) -> bool {
-        let (Ok(own), Ok(others)) = (self.tensors(), other.tensors()) else { return false };
         let header = |tensors: &Tensors| -> Vec<(String, Vec<usize>, &'static str)> {
             tensors.iter().map(|(name, one)| (name.to_owned(), one.shape().to_vec(), one.encoding().name())).collect()
         };
-        header(&own) == header(&others)
+        header(&self.tensors) == header(&other.tensors)
     }
 }
 

@@ -5,7 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::error::Result;
+use must_tensors::Result;
+
 use crate::weights::files::ModelFiles;
 use crate::weights::source::holds_tensors;
 use crate::weights::{gguf, safetensors, shards};

@@ -18,10 +18,12 @@ use std::sync::Arc;
 pub(crate) use self::expert::Expert;
 pub(crate) use self::found::{Experts, FoundNetwork};
 pub(crate) use self::vocabulary::Vocabulary;
+
+use must_tensors::Result;
+
 use super::files::ModelFiles;
 use super::layout::{Layout, Network};
 use super::source::Source;
-use crate::error::Result;
 
 /// A file that looks like weights but cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]

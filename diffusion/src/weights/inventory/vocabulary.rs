@@ -5,8 +5,9 @@
 
 use std::sync::Arc;
 
+use must_tensors::StoredTensor;
+
 use crate::weights::source::Source;
-use crate::weights::stored::StoredTensor;
 
 /// One vocabulary.
 #[derive(Debug, Clone)]

@@ -12,14 +12,13 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use must_tensors::{Result, StoredTensor, unusable};
+
 use self::pattern::matches;
 use self::rule::Entry;
 pub(crate) use self::rule::Rule;
 pub(crate) use self::shape::Dim;
-use super::files::unusable;
 use super::source::Source;
-use super::stored::StoredTensor;
-use crate::error::Result;
 
 /// The role of a network in a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

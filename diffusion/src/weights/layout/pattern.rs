@@ -39,19 +39,15 @@ pub(super) fn fill(template: &str, captures: &Captures) -> String {
     segments.collect::<Vec<_>>().join(".")
 }
 
-/// Returns whether the segments after the last `**` of the pattern match the end of the name. Most names fail this check,
-/// and it is faster than searching for the place of `**`.
+/// Returns whether the text after the last star of the pattern matches the end of the name. Most names fail this check, and it is
+/// much faster than comparing segments.
 fn end_matches(pattern: &str, name: &str) -> bool {
-    for (expected, segment) in pattern.rsplit('.').zip(name.rsplit('.')) {
-        match expected {
-            "**" => return true,
-            "*" => {}
-            "" if matches!(segment, "weight" | "bias") => {}
-            _ if expected == segment => {}
-            _ => return false,
-        }
-    }
-    true
+    let (pattern, name) = match pattern.strip_suffix('.') {
+        Some(pattern) => (pattern, name.strip_suffix(".weight").or_else(|| name.strip_suffix(".bias"))),
+        None => (pattern, Some(name)),
+    };
+    let ending = pattern.rsplit('*').next().unwrap_or_default();
+    name.is_some_and(|name| name.ends_with(ending))
 }
 
 fn match_from<'n>(pattern: &str, name: &'n str, captures: &mut Captures<'n>) -> bool {

@@ -5,12 +5,10 @@
 
 use std::collections::{HashMap, HashSet};
 
+use must_tensors::{Encoding, Result, StoredTensor, unusable};
+
 use super::pattern::{capture, fill, matches};
-use crate::error::Result;
 use crate::weights::FileBytes;
-use crate::weights::encoding::Encoding;
-use crate::weights::files::unusable;
-use crate::weights::stored::StoredTensor;
 
 /// One step of a layout's table.
 #[derive(Debug)]
@@ -198,7 +196,7 @@ fn stack(parts: &[StoredTensor], name: &str) -> Result<StoredTensor> {
     };
     match parts.first() {
         Some(first) if parts.iter().all(alike) => {
-            let bytes = parts.iter().flat_map(|part| part.bytes().iter().copied()).collect();
+            let bytes = parts.iter().map(StoredTensor::bytes).collect::<Vec<_>>().concat();
             StoredTensor::new(shape, first.encoding().clone(), FileBytes::of_vec(bytes))
         }
         _ => {
@@ -226,11 +224,8 @@ fn swap_halves(stored: &StoredTensor, name: &str) -> Result<StoredTensor> {
 }
 
 fn transpose(stored: &StoredTensor, name: &str) -> Result<StoredTensor> {
-    let &[rows, columns] = stored.shape() else {
+    if stored.shape().len() != 2 {
         return Err(unusable(format!("tensor {name} has shape {:?}, which is not a matrix", stored.shape())));
-    };
-    let values = decoded(stored)?;
-    let column = |column: usize| values.iter().skip(column).step_by(columns.max(1)).copied();
-    let turned = if rows == 0 { vec![] } else { (0..columns).flat_map(column).collect() };
-    StoredTensor::dense_f32(vec![columns, rows], turned)
+    }
+    stored.transposed()
 }

@@ -3,9 +3,10 @@
 //! Always holds: a shape is restored only when the number of axes differs and the number of elements fits. Anything else is
 //! unchanged, and the layer that reads the tensor refuses it.
 
+use must_tensors::Result;
+
 use super::Tensors;
 use super::pattern::matches;
-use crate::error::Result;
 
 /// One axis of a shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

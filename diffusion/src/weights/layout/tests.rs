@@ -1,9 +1,10 @@
 //! Rules applied to small tensors whose numbers are easy to follow, and the inputs that layouts refuse.
 
+use must_tensors::{Dense, Encoding, F8};
+
 use super::Dim::{Bias, Is, Last, Rest};
 use super::Rule::{Alias, Drop, Group, Join, Rename, Split, SwapHalves, Transpose};
 use super::*;
-use crate::weights::encoding::{Dense, Encoding, F8};
 use crate::weights::{FileBytes, Ggml, Scale};
 
 /// Returns a tensor of this shape whose numbers count up from `from`.

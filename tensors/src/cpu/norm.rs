@@ -21,8 +21,11 @@ pub(super) fn contiguous<'a>(storage: &'a CpuStorage, layout: &Layout) -> candle
     }
 }
 
-pub(in super::super) struct ChannelNorm {
-    pub(in super::super) activate: bool,
+/// Scales the channels `[channels, ...]` of each pixel to a length of 1, multiplies them by a gain `[channels]`, and optionally
+/// applies SiLU.
+pub struct ChannelNorm {
+    /// Whether SiLU follows.
+    pub activate: bool,
 }
 
 impl CustomOp2 for ChannelNorm {
@@ -84,8 +87,10 @@ impl CustomOp2 for ChannelNorm {
     }
 }
 
-pub(in super::super) struct LayerNorm {
-    pub(in super::super) epsilon: f32,
+/// Normalises each row of `[rows, width]`, then applies a scale and a shift `[width]`.
+pub struct LayerNorm {
+    /// The number that is added to the variance.
+    pub epsilon: f32,
 }
 
 /// Sums `term` over a row in eight interleaved parts, whatever the vector width.
@@ -152,7 +157,8 @@ impl CustomOp3 for LayerNorm {
     }
 }
 
-pub(in super::super) struct AddGated;
+/// Adds `output * gate` to a state. State and output are `[rows, width]`, the gate is `[width]`.
+pub struct AddGated;
 
 impl CustomOp3 for AddGated {
     fn name(&self) -> &'static str {

@@ -22,7 +22,7 @@ const CHANNELS: usize = 3;
 
 /// Scales a picture from the size `from` (width, height) to the size `to` and returns its centre of the size `keep`. `rgb`
 /// holds `width * height * 3` bytes, row after row.
-pub(super) fn bicubic(rgb: &[u8], from: (usize, usize), to: (usize, usize), keep: (usize, usize)) -> Result<Vec<u8>> {
+pub fn bicubic(rgb: &[u8], from: (usize, usize), to: (usize, usize), keep: (usize, usize)) -> Result<Vec<u8>> {
     let bytes = from.0.checked_mul(from.1).and_then(|pixels| pixels.checked_mul(CHANNELS));
     if bytes != Some(rgb.len()) || rgb.is_empty() || keep.0 == 0 || keep.1 == 0 || keep.0 > to.0 || keep.1 > to.1 {
         return Err(Error::internal("the sizes of a picture to scale are inconsistent"));

@@ -12,8 +12,7 @@ use std::sync::OnceLock;
 
 use super::panels::{Panels, Rows, WIDTH, multiply};
 use super::simd::{gelu, gelu_erf, quick_gelu, silu, vectorized};
-use crate::nn::linear::Activation;
-use crate::weights::StoredTensor;
+use crate::stored::StoredTensor;
 
 /// The number of multiply-adds below which splitting the work costs more than it saves.
 const SPLIT: usize = 1 << 20;
@@ -26,20 +25,37 @@ const ROWS: usize = 48;
 /// are larger.
 const SMALL: usize = 1 << 18;
 
+/// The function that is applied to a layer's output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activation {
+    /// No function.
+    None,
+    /// GELU in its tanh form.
+    Gelu,
+    /// Exact GELU, computed with the error function.
+    GeluErf,
+    /// `x * sigmoid(1.702 x)`.
+    QuickGelu,
+    /// `x * sigmoid(x)`.
+    Silu,
+}
+
 /// A weight `[outputs, inputs]` in the encoding of its file.
 #[derive(Debug)]
-pub(in super::super) struct CpuMatrix {
+pub struct CpuMatrix {
     stored: StoredTensor,
     /// The packed pieces of a small matrix, after its first use.
     packed: OnceLock<Vec<Panels>>,
 }
 
 impl CpuMatrix {
-    pub(in super::super) fn new(stored: StoredTensor) -> Self {
+    /// Wraps a stored weight with two axes.
+    pub fn new(stored: StoredTensor) -> Self {
         Self { stored, packed: OnceLock::new() }
     }
 
-    pub(in super::super) fn stored(&self) -> &StoredTensor {
+    /// Returns the weight in the encoding of its file.
+    pub fn stored(&self) -> &StoredTensor {
         &self.stored
     }
 
@@ -84,9 +100,11 @@ impl CpuMatrix {
 }
 
 /// One call of a linear layer.
-pub(in super::super) struct Product<'a> {
-    pub(in super::super) matrix: &'a CpuMatrix,
-    pub(in super::super) activation: Activation,
+pub struct Product<'a> {
+    /// The weight.
+    pub matrix: &'a CpuMatrix,
+    /// The function that is applied to each output.
+    pub activation: Activation,
 }
 
 impl Product<'_> {

@@ -14,7 +14,7 @@ const ROWS: usize = 6;
 
 /// A matrix `[depth, width]` in panels. The missing columns of the last panel are zero.
 #[derive(Debug, Default)]
-pub(in super::super) struct Panels {
+pub(super) struct Panels {
     data: Vec<f32>, // [panels][depth][WIDTH]
     depth: usize,
     width: usize,

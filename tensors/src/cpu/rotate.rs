@@ -8,8 +8,9 @@ use super::norm::{ROWS, contiguous, sum};
 use super::simd::vectorized;
 
 /// Normalises each group of as many channels as the gain has, then rotates each head if a rotation is given.
-pub(in super::super) struct NormRotate {
-    pub(in super::super) epsilon: f32,
+pub struct NormRotate {
+    /// The number that is added to the mean square.
+    pub epsilon: f32,
 }
 
 impl NormRotate {

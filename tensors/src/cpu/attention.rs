@@ -11,8 +11,9 @@ use super::simd::{exp, vectorized};
 const ROWS: usize = 48;
 
 /// Maps `query` `[n, heads * size]`, `key` and `value` `[m, heads * size]` to `[n, heads * size]`, in float32.
-pub(in super::super) struct Attention {
-    pub(in super::super) heads: usize,
+pub struct Attention {
+    /// The number of heads.
+    pub heads: usize,
 }
 
 /// Returns the numbers of a matrix whose rows are contiguous: data, row stride, number of rows.

@@ -12,8 +12,8 @@ use std::collections::HashMap;
 
 use rayon::prelude::*;
 
-use super::noise::Noise;
-use super::seeds::state;
+use super::Noise;
+use super::seeds::seed_words;
 
 /// A piece of the interval. The whole interval has key and depth 0.
 #[derive(Debug, Clone, Copy)]
@@ -51,7 +51,7 @@ impl Piece {
 
 /// The Brownian motion between the lowest and the highest noise level of a generation.
 #[derive(Debug, Clone)]
-pub(super) struct BrownianTree {
+pub struct BrownianTree {
     seed: u64,
     whole: Piece,
     /// The length of the interval before its ends were rounded.
@@ -62,20 +62,20 @@ pub(super) struct BrownianTree {
 
 impl BrownianTree {
     /// Creates a motion from `start` to `end`, which must not be less than `start`.
-    pub(super) fn new(seed: u64, start: f64, end: f64) -> Self {
+    pub fn new(seed: u64, start: f64, end: f64) -> Self {
         let whole = Piece { start: rounded(start), end: rounded(end), key: 0, depth: 0 };
         Self { seed, whole, length: end - start, draws: HashMap::new() }
     }
 
     /// Returns the change from level `from` down to level `to` for `count` independent motions, scaled to standard normal
     /// noise: `BrownianTreeNoiseSampler` of k-diffusion. Levels fall while the motion's time rises, which explains the sign.
-    pub(super) fn noise(&mut self, from: f32, to: f32, count: usize) -> Vec<f32> {
+    pub fn noise(&mut self, from: f32, to: f32, count: usize) -> Vec<f32> {
         let scale = (to - from).abs().sqrt();
         self.change(f64::from(to), f64::from(from), count).into_iter().map(|value| -value / scale).collect()
     }
 
     /// Returns the change between two moments.
-    pub(super) fn change(&mut self, from: f64, to: f64, count: usize) -> Vec<f32> {
+    pub fn change(&mut self, from: f64, to: f64, count: usize) -> Vec<f32> {
         let (low, high) = (self.whole.start, self.whole.end);
         let (from, to) = (rounded(from.clamp(low, high)), rounded(to.clamp(low, high)));
         if from >= to {
@@ -83,7 +83,7 @@ impl BrownianTree {
         }
         self.draw(from, to, count);
         let scale = self.length.sqrt() as f32;
-        let seed = state(self.seed, &[], 1).first().copied().unwrap_or_default();
+        let seed = seed_words(self.seed, &[], 1).first().copied().unwrap_or_default();
         let all = Noise::new(u64::from(seed)).randn(count).into_iter().map(|value| value * scale).collect();
         let mut sum = vec![];
         self.gather(self.whole, all, from, to, &mut sum);
@@ -102,7 +102,7 @@ impl BrownianTree {
         let fresh: Vec<_> = missing
             .into_par_iter()
             .map(|(key, depth)| {
-                let seed = state(seed, &[key, depth], 1).first().copied().unwrap_or_default();
+                let seed = seed_words(seed, &[key, depth], 1).first().copied().unwrap_or_default();
                 ((key, depth), Noise::new(u64::from(seed)).randn(count))
             })
             .collect();

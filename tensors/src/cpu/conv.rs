@@ -17,17 +17,59 @@ use rayon::prelude::*;
 use self::sums::{CHANNELS, LANES, REACH, Segment, Taps, sum};
 use self::weights::Weights;
 use super::simd::vectorized;
-use crate::nn::conv::{ConvShape, Resize};
-use crate::weights::StoredTensor;
+use crate::stored::StoredTensor;
 
 /// The most columns, channels and numbers that a job lays out at once. They stay in the second-level cache.
 const COLUMNS: usize = 48;
 const DEPTH: usize = 64;
 const FIELD: usize = 128 << 10;
 
+/// The effect of a convolution on height and width.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resize {
+    /// Keeps them. The input is padded with zeros on all sides.
+    Same,
+    /// Doubles them: each pixel of the input becomes four (nearest neighbour).
+    Double,
+    /// Halves them: stride 2, with one zero column at the right and one zero row at the bottom.
+    Half,
+    /// Halves them and rounds up: stride 2, with one zero column or row on every side.
+    HalfCentred,
+}
+
+impl Resize {
+    /// Returns the output height and width for `height` and `width`. `to` is the size to double to when one of its sides is
+    /// odd.
+    pub fn size(self, (height, width): (usize, usize), to: Option<(usize, usize)>) -> (usize, usize) {
+        match self {
+            Self::Same => (height, width),
+            Self::Double => to.unwrap_or((height * 2, width * 2)),
+            Self::Half => (height / 2, width / 2),
+            Self::HalfCentred => (height.div_ceil(2), width.div_ceil(2)),
+        }
+    }
+}
+
+/// The shape of a convolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConvShape {
+    /// Input channels.
+    pub inputs: usize,
+    /// Output channels.
+    pub outputs: usize,
+    /// Length of the kernel in frames.
+    pub time: usize,
+    /// Height and width of the kernel.
+    pub kernel: usize,
+    /// The change of height and width.
+    pub resize: Resize,
+    /// Stride in frames.
+    pub time_stride: usize,
+}
+
 /// One convolution with its weights.
 #[derive(Debug)]
-pub(in super::super) struct PackedConv {
+pub struct PackedConv {
     shape: ConvShape,
     weights: Weights,
     bias: Vec<f32>, // [out]
@@ -35,17 +77,17 @@ pub(in super::super) struct PackedConv {
 
 impl PackedConv {
     /// Packs weight `[out, in, kt, k, k]` and bias `[out]`. The caller has checked their lengths.
-    pub(in super::super) fn new(shape: ConvShape, values: &[f32], bias: Vec<f32>) -> Self {
+    pub fn new(shape: ConvShape, values: &[f32], bias: Vec<f32>) -> Self {
         Self { shape, weights: Weights::packed(shape, values), bias }
     }
 
     /// Wraps weights in the encoding of the file. Each call decodes them, some outputs at a time.
-    pub(in super::super) fn encoded(shape: ConvShape, stored: StoredTensor, bias: Vec<f32>) -> Self {
+    pub fn encoded(shape: ConvShape, stored: StoredTensor, bias: Vec<f32>) -> Self {
         Self { shape, weights: Weights::Encoded(stored), bias }
     }
 
     /// Returns the bytes of the weights.
-    pub(in super::super) fn bytes(&self) -> u64 {
+    pub fn bytes(&self) -> u64 {
         self.weights.bytes() + (self.bias.len() * size_of::<f32>()) as u64
     }
 }
@@ -63,7 +105,7 @@ impl CustomOp1 for PackedConv {
 }
 
 /// A doubling convolution. Height and width of its output may be one less than twice the input's.
-pub(in super::super) struct Doubled<'a>(pub(in super::super) &'a PackedConv, pub(in super::super) (usize, usize));
+pub struct Doubled<'a>(pub &'a PackedConv, pub (usize, usize));
 
 impl CustomOp1 for Doubled<'_> {
     fn name(&self) -> &'static str {
@@ -77,7 +119,7 @@ impl CustomOp1 for Doubled<'_> {
 }
 
 /// The convolution with `kt - 1` frames of zeros in front.
-pub(in super::super) struct Causal<'a>(pub(in super::super) &'a PackedConv);
+pub struct Causal<'a>(pub &'a PackedConv);
 
 impl Causal<'_> {
     fn missing(&self, past: usize) -> candle_core::Result<usize> {

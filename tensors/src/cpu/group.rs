@@ -11,23 +11,30 @@ use super::simd::{silu, vectorized};
 const PIECE: usize = 4096;
 
 /// The source of means and reciprocal deviations.
-pub(in super::super) enum Moments {
+pub enum Moments {
     /// The input itself. The number is the epsilon that is added to the variance.
     Own(f32),
     /// Given pairs, one for each group.
     Given(Vec<Vec<f32>>),
 }
 
-pub(in super::super) struct GroupNorm {
-    pub(in super::super) groups: usize,
-    pub(in super::super) moments: Moments,
-    pub(in super::super) activate: bool,
+/// Normalises each group of adjacent channels of `[channels, ...]`, scales and shifts each channel by a gain and a shift `[channels]`,
+/// and optionally applies SiLU.
+pub struct GroupNorm {
+    /// The number of groups.
+    pub groups: usize,
+    /// The means and deviations.
+    pub moments: Moments,
+    /// Whether SiLU follows.
+    pub activate: bool,
 }
 
 /// Computes mean and reciprocal deviation of each group, `[groups, 2]`.
-pub(in super::super) struct GroupMoments {
-    pub(in super::super) groups: usize,
-    pub(in super::super) epsilon: f32,
+pub struct GroupMoments {
+    /// The number of groups.
+    pub groups: usize,
+    /// The number that is added to the variance.
+    pub epsilon: f32,
 }
 
 /// Sums `term` over a group, which may have millions of numbers.

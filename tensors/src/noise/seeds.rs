@@ -14,7 +14,7 @@ const MIX_LEFT: u32 = 0xca01_f9dd;
 const MIX_RIGHT: u32 = 0x4973_f715;
 
 /// Returns the first `count` words of `SeedSequence(entropy, spawn_key, pool_size=24).generate_state`.
-pub(super) fn state(entropy: u64, spawn_key: &[u64], count: usize) -> Vec<u32> {
+pub fn seed_words(entropy: u64, spawn_key: &[u64], count: usize) -> Vec<u32> {
     let mut words = vec![];
     push_words(entropy, &mut words);
     if !spawn_key.is_empty() {

@@ -4,22 +4,32 @@ use super::blocks::{q2_k, q3_k, q4_0, q4_1, q4_k, q5_0, q5_1, q5_k, q6_k, q8_0};
 
 /// A GGML block format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Ggml {
+pub enum Ggml {
+    /// 4 bits, blocks of 32 with a scale.
     Q4_0,
+    /// 4 bits, blocks of 32 with a scale and a minimum.
     Q4_1,
+    /// 5 bits, blocks of 32 with a scale.
     Q5_0,
+    /// 5 bits, blocks of 32 with a scale and a minimum.
     Q5_1,
+    /// 8 bits, blocks of 32 with a scale.
     Q8_0,
+    /// 2 bits, blocks of 256 in groups with scales of their own.
     Q2K,
+    /// 3 bits, blocks of 256 in groups with scales of their own.
     Q3K,
+    /// 4 bits, blocks of 256 in groups with scales of their own.
     Q4K,
+    /// 5 bits, blocks of 256 in groups with scales of their own.
     Q5K,
+    /// 6 bits, blocks of 256 in groups with scales of their own.
     Q6K,
 }
 
 impl Ggml {
     /// Returns the name that files use.
-    pub(crate) const fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Q4_0 => "Q4_0",
             Self::Q4_1 => "Q4_1",
@@ -35,7 +45,7 @@ impl Ggml {
     }
 
     /// Returns the elements of a block.
-    pub(crate) const fn block(self) -> usize {
+    pub const fn block(self) -> usize {
         match self {
             Self::Q4_0 | Self::Q4_1 | Self::Q5_0 | Self::Q5_1 | Self::Q8_0 => 32,
             Self::Q2K | Self::Q3K | Self::Q4K | Self::Q5K | Self::Q6K => 256,
@@ -43,7 +53,7 @@ impl Ggml {
     }
 
     /// Returns the bytes of a block.
-    pub(crate) const fn block_bytes(self) -> usize {
+    pub const fn block_bytes(self) -> usize {
         match self {
             Self::Q4_0 => 18,
             Self::Q4_1 => 20,

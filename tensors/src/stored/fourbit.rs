@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::bytes::FileBytes;
 
 /// NF4: <https://arxiv.org/abs/2305.14314>, appendix E.
-pub(super) const NF4: [f32; 16] = [
+pub const NF4: [f32; 16] = [
     -1.0,
     -0.696_192_8,
     -0.525_073_05,
@@ -28,7 +28,7 @@ pub(super) const NF4: [f32; 16] = [
 ];
 
 /// FP4: one sign bit, two exponent bits and one mantissa bit, in the order of bitsandbytes.
-pub(super) const FP4: [f32; 16] = [
+pub const FP4: [f32; 16] = [
     0.0,
     0.0625 / 12.0,
     8.0 / 12.0,
@@ -55,7 +55,7 @@ pub(super) const fn name(code: &[f32; 16]) -> &'static str {
 
 /// The maxima of blocks, one float32 for each block, in the form in which the file stores them.
 #[derive(Debug, Clone)]
-pub(crate) struct Absmax {
+pub struct Absmax {
     form: AbsmaxForm,
     first: usize,
     count: usize,
@@ -78,19 +78,13 @@ impl From<Vec<f32>> for Absmax {
 
 impl Absmax {
     /// Wraps little-endian float32 maxima of a file.
-    pub(super) fn plain(values: FileBytes) -> Self {
+    pub fn plain(values: FileBytes) -> Self {
         let count = values.as_slice().len() / 4;
         Self { form: AbsmaxForm::Plain(values), first: 0, count }
     }
 
     /// Wraps quantised maxima. `None` unless `maxima` has exactly one entry for each block of `block` codes.
-    pub(super) fn nested(
-        codes: FileBytes,
-        map: [f32; 256],
-        maxima: Arc<[f32]>,
-        block: usize,
-        offset: f32,
-    ) -> Option<Self> {
+    pub fn nested(codes: FileBytes, map: [f32; 256], maxima: Arc<[f32]>, block: usize, offset: f32) -> Option<Self> {
         let count = codes.as_slice().len();
         let enough = block > 0 && count.div_ceil(block) == maxima.len();
         enough.then(|| Self {
@@ -101,12 +95,12 @@ impl Absmax {
     }
 
     /// Returns the number of maxima.
-    pub(crate) fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.count
     }
 
     /// Decodes all maxima to float32.
-    pub(crate) fn values(&self) -> Vec<f32> {
+    pub fn values(&self) -> Vec<f32> {
         (0..self.count).map(|index| self.get(index)).collect()
     }
 

@@ -1,7 +1,7 @@
 //! Ranges of bytes that are shared and never copied. The bytes are in a mapped file, in the program's binary or in memory.
 //!
 //! Always holds: a range lies inside its owner, and the owner lives as long as any range of it. Any thread may read. The
-//! `unsafe` code here maps files into memory. The only other `unsafe` code of this crate calls cuDNN (`nn/cudnn.rs`).
+//! `unsafe` code here maps files into memory. `must-diffusion` has `unsafe` code only to call cuDNN (`nn/cudnn.rs`).
 
 use std::fs::File;
 use std::path::Path;
@@ -9,8 +9,7 @@ use std::sync::Arc;
 
 use memmap2::Mmap;
 
-use super::files::unusable;
-use crate::error::Result;
+use crate::error::{Result, unusable};
 
 #[derive(Debug, Clone)]
 enum Owner {
@@ -21,7 +20,7 @@ enum Owner {
 
 /// A range of bytes. Cloning and slicing are cheap.
 #[derive(Debug, Clone)]
-pub(crate) struct FileBytes {
+pub struct FileBytes {
     owner: Owner,
     start: usize,
     length: usize,
@@ -30,7 +29,7 @@ pub(crate) struct FileBytes {
 impl FileBytes {
     /// Maps a file. A byte is read from disk when it is first accessed. Fails with `ModelUnavailable` when `path` cannot be
     /// opened or is not a file.
-    pub(crate) fn open(path: &Path) -> Result<Self> {
+    pub fn open(path: &Path) -> Result<Self> {
         let fault = |error: std::io::Error| unusable(format!("cannot open {}: {error}", path.display()));
         // This check comes first because opening a named pipe waits for a writer.
         if !path.metadata().map_err(fault)?.is_file() {
@@ -46,24 +45,24 @@ impl FileBytes {
     }
 
     /// Wraps bytes that are part of the program's binary.
-    pub(crate) fn of_static(bytes: &'static [u8]) -> Self {
+    pub fn of_static(bytes: &'static [u8]) -> Self {
         Self { owner: Owner::Static(bytes), start: 0, length: bytes.len() }
     }
 
     /// Wraps bytes in memory.
-    pub(crate) fn of_vec(bytes: Vec<u8>) -> Self {
+    pub fn of_vec(bytes: Vec<u8>) -> Self {
         let length = bytes.len();
         Self { owner: Owner::Memory(Arc::new(bytes)), start: 0, length }
     }
 
     /// Returns the length in bytes.
-    pub(crate) fn len(&self) -> u64 {
+    pub fn length(&self) -> u64 {
         self.length as u64
     }
 
     /// Returns `length` bytes from `start` of this range. Fails with `ModelUnavailable` when they extend past the end.
-    pub(crate) fn slice(&self, start: u64, length: u64) -> Result<Self> {
-        if start.checked_add(length).is_none_or(|end| end > self.len()) {
+    pub fn slice(&self, start: u64, length: u64) -> Result<Self> {
+        if start.checked_add(length).is_none_or(|end| end > self.length()) {
             return Err(unusable("a weight file ends too early"));
         }
         let inside = |value: u64| usize::try_from(value).map_err(|_| unusable("a weight file is too large"));
@@ -72,14 +71,14 @@ impl FileBytes {
 
     /// Returns the memory of a mapped range to the system. The bytes do not change: the system reads them from the file
     /// again on the next access.
-    pub(crate) fn release(&self) {
+    pub fn release(&self) {
         if let Owner::Mapped(map) = &self.owner {
             release(map, self.start, self.length);
         }
     }
 
     /// Returns the bytes.
-    pub(crate) fn as_slice(&self) -> &[u8] {
+    pub fn as_slice(&self) -> &[u8] {
         let all: &[u8] = match &self.owner {
             Owner::Mapped(map) => map,
             Owner::Static(bytes) => bytes,
@@ -124,7 +123,7 @@ mod tests {
         let bytes = FileBytes::of_vec((0..10).collect());
         let middle = bytes.slice(2, 6).unwrap();
         assert_eq!(middle.slice(1, 2).unwrap().as_slice(), [3, 4]);
-        assert_eq!(middle.slice(6, 0).unwrap().len(), 0);
+        assert_eq!(middle.slice(6, 0).unwrap().length(), 0);
         for (start, length) in [(0, 7), (6, 1), (7, 0), (u64::MAX, 1), (1, u64::MAX)] {
             assert!(middle.slice(start, length).unwrap_err().detail().contains("ends too early"));
         }

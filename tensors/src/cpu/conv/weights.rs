@@ -6,9 +6,9 @@
 
 use rayon::prelude::*;
 
+use super::ConvShape;
 use super::sums::CHANNELS;
-use crate::nn::conv::ConvShape;
-use crate::weights::StoredTensor;
+use crate::stored::StoredTensor;
 
 /// Numbers that are decoded at a time. They stay in cache together with a job's layout of the input.
 const DECODED: usize = 1 << 20;
@@ -92,7 +92,7 @@ impl Weights {
                     Ok(())
                 },
             )
-            .map_err(|error: crate::error::Error| candle_core::Error::wrap(error))?;
+            .map_err(|error: crate::Error| candle_core::Error::wrap(error))?;
         Ok(decoded)
     }
 }

@@ -4,7 +4,13 @@
 //! come from a software library in double precision, so their last bits are the same everywhere. PyTorch's vectorised
 //! functions differ from these in the last bits of a float.
 
+mod brownian;
+mod seeds;
+
 use std::f64::consts::TAU;
+
+pub use brownian::BrownianTree;
+pub use seeds::seed_words;
 
 const STATE: usize = 624;
 const SHIFT: usize = 397;
@@ -61,7 +67,7 @@ impl Twister {
 
 /// A seeded stream of normal numbers, equal to `torch.Generator("cpu").manual_seed(seed)` with `torch.randn`.
 #[derive(Debug, Clone)]
-pub(crate) struct Noise {
+pub struct Noise {
     twister: Twister,
     /// The second number of a pair that `single` has drawn but not returned yet.
     spare: Option<f64>,
@@ -70,7 +76,7 @@ pub(crate) struct Noise {
 impl Noise {
     /// Creates the stream of `seed`. Only its low 32 bits matter, as in PyTorch.
     #[must_use]
-    pub(crate) fn new(seed: u64) -> Self {
+    pub fn new(seed: u64) -> Self {
         Self { twister: Twister::new(seed), spare: None }
     }
 
@@ -80,7 +86,7 @@ impl Noise {
     /// sixteen numbers are drawn again as one block. Fewer than sixteen numbers come in pairs in double precision. Reference:
     /// <https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/cpu/DistributionTemplates.h>
     #[must_use]
-    pub(crate) fn randn(&mut self, count: usize) -> Vec<f32> {
+    pub fn randn(&mut self, count: usize) -> Vec<f32> {
         if count < 16 {
             return (0..count).map(|_| self.single() as f32).collect();
         }

@@ -11,25 +11,38 @@ use super::{dense, float8, fourbit, ggml};
 
 /// The number type of a tensor that is stored without quantisation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Dense {
+pub enum Dense {
+    /// float64.
     F64,
+    /// float32.
     F32,
+    /// float16.
     F16,
+    /// bfloat16.
     BF16,
+    /// Signed integers of 64 bits.
     I64,
+    /// Signed integers of 32 bits.
     I32,
+    /// Signed integers of 16 bits.
     I16,
+    /// Signed integers of 8 bits.
     I8,
+    /// Unsigned integers of 64 bits.
     U64,
+    /// Unsigned integers of 32 bits.
     U32,
+    /// Unsigned integers of 16 bits.
     U16,
+    /// Unsigned integers of 8 bits.
     U8,
+    /// Truth values, one byte each.
     Bool,
 }
 
 impl Dense {
     /// Returns the bytes of one element.
-    pub(crate) const fn size(self) -> usize {
+    pub const fn size(self) -> usize {
         match self {
             Self::F64 | Self::I64 | Self::U64 => 8,
             Self::F32 | Self::I32 | Self::U32 => 4,
@@ -59,7 +72,7 @@ impl Dense {
 
 /// Floating point numbers of eight bits: <https://arxiv.org/abs/2209.05433>.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum F8 {
+pub enum F8 {
     /// Bias 7, largest 448, no infinity, 0x7F and 0xFF are NaN (`e4m3fn`).
     E4M3,
     /// Bias 15, the upper byte of a float16.
@@ -68,23 +81,38 @@ pub(crate) enum F8 {
 
 /// The encoding of a tensor's numbers.
 #[derive(Debug, Clone)]
-pub(crate) enum Encoding {
+pub enum Encoding {
     /// Numbers without quantisation.
     Dense(Dense),
     /// Eight-bit floats that are multiplied by a scale.
-    F8 { kind: F8, scale: Scale },
+    F8 {
+        /// The format.
+        kind: F8,
+        /// The factors.
+        scale: Scale,
+    },
     /// Signed bytes that are multiplied by a scale.
-    Int8 { scale: Scale },
+    Int8 {
+        /// The factors.
+        scale: Scale,
+    },
     /// Blocks in a format of GGML.
     Ggml(Ggml),
     /// NF4 and FP4 of bitsandbytes: four bits an element, the first element in the upper half of the byte. An element is
     /// `code[bits] * absmax[element / block]`.
-    FourBit { code: [f32; 16], absmax: Absmax, block: usize },
+    FourBit {
+        /// The number that each of the sixteen codes stands for.
+        code: [f32; 16],
+        /// The maxima of the blocks.
+        absmax: Absmax,
+        /// Elements of a block.
+        block: usize,
+    },
 }
 
 impl Encoding {
     /// Returns the common name of the encoding.
-    pub(crate) const fn name(&self) -> &'static str {
+    pub const fn name(&self) -> &'static str {
         match self {
             Self::Dense(dense) => dense.name(),
             Self::F8 { kind: F8::E4M3, scale: Scale::None } => "F8_E4M3",
@@ -98,7 +126,7 @@ impl Encoding {
     }
 
     /// Returns the elements of one block. A tensor can be cut between blocks only.
-    pub(crate) const fn block(&self) -> usize {
+    pub const fn block(&self) -> usize {
         match self {
             Self::Dense(_) | Self::F8 { .. } | Self::Int8 { .. } => 1,
             Self::Ggml(kind) => kind.block(),
@@ -107,7 +135,7 @@ impl Encoding {
     }
 
     /// Returns the exact size of `elements` elements in bytes, without companions. `None` if no tensor can have this size.
-    pub(crate) fn size(&self, elements: usize) -> Option<usize> {
+    pub fn size(&self, elements: usize) -> Option<usize> {
         match self {
             Self::Dense(dense) => elements.checked_mul(dense.size()),
             Self::F8 { .. } | Self::Int8 { .. } => Some(elements),
@@ -120,7 +148,7 @@ impl Encoding {
     }
 
     /// Returns the bytes of the scales or maxima.
-    pub(crate) fn companion_bytes(&self) -> u64 {
+    pub fn companion_bytes(&self) -> u64 {
         match self {
             Self::Dense(_) | Self::Ggml(_) => 0,
             Self::F8 { scale, .. } | Self::Int8 { scale } => scale.bytes(),
@@ -134,7 +162,7 @@ impl Encoding {
             Self::Dense(_) | Self::Ggml(_) => true,
             Self::F8 { scale, .. } | Self::Int8 { scale } => scale.fits(elements),
             Self::FourBit { absmax, block, .. } => {
-                *block > 0 && block.is_multiple_of(2) && absmax.len() == elements.div_ceil(*block)
+                *block > 0 && block.is_multiple_of(2) && absmax.count() == elements.div_ceil(*block)
             }
         }
     }

@@ -10,7 +10,7 @@ use super::simd::{gelu_erf, vectorized};
 const ROWS: usize = 16;
 
 /// Maps `[rows, 2 * width]` to `[rows, width]`: the first half of each row times the exact GELU of the second half.
-pub(in super::super) struct Geglu;
+pub struct Geglu;
 
 impl CustomOp1 for Geglu {
     fn name(&self) -> &'static str {

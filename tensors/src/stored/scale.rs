@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 /// The factors that stored numbers are multiplied by.
 #[derive(Debug, Clone)]
-pub(crate) enum Scale {
+pub enum Scale {
     /// No scale: all numbers are multiplied by 1.
     None,
     /// One factor for all numbers.
@@ -16,6 +16,7 @@ pub(crate) enum Scale {
     Rows(Arc<[f32]>),
     /// One factor for each rectangle of a matrix, in row-major order.
     Blocks {
+        /// The factors.
         values: Arc<[f32]>,
         /// Number of elements in a row of the matrix.
         width: usize,
@@ -30,7 +31,7 @@ pub(crate) enum Scale {
 
 impl Scale {
     /// Returns the bytes of the scales.
-    pub(crate) fn bytes(&self) -> u64 {
+    pub fn bytes(&self) -> u64 {
         4 * match self {
             Self::None => 0,
             Self::Tensor(_) => 1,
