@@ -20,6 +20,6 @@ mod stored;
 pub use bicubic::bicubic;
 pub use canvas::{CanvasNumber, append_levels};
 pub use error::{Error, ErrorKind, Result, unusable};
-pub use noise::{BrownianTree, Noise, seed_words};
+pub use noise::{BrownianTree, Noise};
 pub use rotary::rotary;
 pub use stored::{Absmax, Dense, Encoding, F8, FP4, FileBytes, Ggml, NF4, Scale, StoredTensor, elements_of};

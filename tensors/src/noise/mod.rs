@@ -10,7 +10,6 @@ mod seeds;
 use std::f64::consts::TAU;
 
 pub use brownian::BrownianTree;
-pub use seeds::seed_words;
 
 const STATE: usize = 624;
 const SHIFT: usize = 397;

@@ -14,7 +14,7 @@ const MIX_LEFT: u32 = 0xca01_f9dd;
 const MIX_RIGHT: u32 = 0x4973_f715;
 
 /// Returns the first `count` words of `SeedSequence(entropy, spawn_key, pool_size=24).generate_state`.
-pub fn seed_words(entropy: u64, spawn_key: &[u64], count: usize) -> Vec<u32> {
+pub(super) fn seed_words(entropy: u64, spawn_key: &[u64], count: usize) -> Vec<u32> {
     let mut words = vec![];
     push_words(entropy, &mut words);
     if !spawn_key.is_empty() {
@@ -67,4 +67,15 @@ fn hash(value: u32, constant: &mut u32, factor: u32) -> u32 {
 fn mix(left: u32, right: u32) -> u32 {
     let value = MIX_LEFT.wrapping_mul(left).wrapping_sub(MIX_RIGHT.wrapping_mul(right));
     value ^ (value >> 16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_equal_those_of_numpy() {
+        assert_eq!(seed_words(42, &[], 3), [387_750_627, 2_536_650_517, 4_078_839_648]);
+        assert_eq!(seed_words(42, &[0, 0], 4), [2_102_017_995, 2_891_809_698, 2_144_110_403, 379_559_146]);
+    }
 }
